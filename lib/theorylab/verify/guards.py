@@ -45,3 +45,10 @@ def exact_type(name: str, value: Any) -> None:
             f"{name}: expected an exact number (int, Fraction, fmpq, sympy "
             f"Rational), got {type(value).__name__} {value!r}"
         )
+
+
+def positive_volume(sides: list[tuple[fmpq, fmpq]]) -> None:
+    """A box has positive length along every side."""
+    for i, (a, b) in enumerate(sides):
+        if not a < b:
+            raise Refused(f"box: side {i} is [{a}, {b}]; expected lower < upper")
