@@ -7,10 +7,12 @@ function returns what one verifier found. Six verifiers, strongest first:
 
 from .domains import Ball, Box, Cube, Finite, Product, Simplex, Sphere
 from .evidence import Evidence, HypothesisViolated, Refused, Verdict
+from .theorem import ClaimNotEstablished, Theorem
 
 __all__ = [
     "Ball",
     "Box",
+    "ClaimNotEstablished",
     "Cube",
     "Evidence",
     "Finite",
@@ -19,5 +21,6 @@ __all__ = [
     "Refused",
     "Simplex",
     "Sphere",
+    "Theorem",
     "Verdict",
 ]
