@@ -6,6 +6,7 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from theorylab.verify import evidence, ledger
 from theorylab.verify.ledger import LedgerError, closure, collect, counts
 
