@@ -1,0 +1,64 @@
+# Two commands do everything: `make book` builds the site, `make test` re-verifies
+# every claim. Both make the environment first when it is missing.
+
+PYTHON ?= python3
+VENV ?= .venv
+WORKERS ?= 2
+
+PY := $(VENV)/bin/python
+INSTALLED := $(VENV)/.installed
+NEEDS := requirements.txt constraints.txt pyproject.toml
+
+# One thread a kernel: two workers share two cores, and a certificate must not
+# depend on the number of threads.
+export OMP_NUM_THREADS ?= 1
+# The tree you stand in is the tree that is checked, whatever VENV points to,
+# and its own kernel is used, whatever kernels the user has registered.
+export PYTHONPATH := $(CURDIR)/lib
+export JUPYTER_PREFER_ENV_PATH := 1
+
+.PHONY: help book test test-site lint bench clean-notebooks clean
+
+help:
+	@echo "make book             run the notebooks, build the site in _build/html"
+	@echo "make test             re-verify everything: tests, then every notebook"
+	@echo "make test-site        the built site in a browser (needs Chromium)"
+	@echo "make lint             ruff, then the rules of the book"
+	@echo "make bench            the races shown on the performance page"
+	@echo "make clean-notebooks  normalise the notebooks, keep marked outputs only"
+	@echo "make clean            remove what was built (not the environment)"
+
+book: $(INSTALLED)
+	@$(PY) -m tools.build --workers $(WORKERS)
+
+test: $(INSTALLED)
+	$(PY) -m pytest -n $(WORKERS) --dist loadfile \
+	    --ignore=tests/site --ignore=tests/benchmarks tests
+	THEORYLAB_ORDER=sandwich $(PY) -m pytest -n $(WORKERS) --dist loadfile \
+	    --nbval-lax --nbval-current-env --nbval-cell-timeout=120 chapters
+
+test-site: $(INSTALLED)
+	$(PY) -m pytest tests/site
+
+lint: $(INSTALLED)
+	$(PY) -m ruff check .
+	$(PY) -m tools.lint_book
+
+bench: $(INSTALLED)
+	$(PY) tests/benchmarks/bench.py
+
+clean-notebooks: $(INSTALLED)
+	$(PY) -m tools.clean_notebooks chapters
+
+clean:
+	rm -rf _build
+
+# Touching a file that says what to install is not a reason to install again;
+# changing it is.
+$(INSTALLED): $(NEEDS)
+	@test -x $(PY) || { \
+	    $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	    || { echo "Python 3.11 or later is needed: make PYTHON=..."; exit 1; }; \
+	    $(PYTHON) -m venv $(VENV); }
+	@cat $(NEEDS) | cksum | cmp -s - $@ || $(PY) -m pip install -r requirements.txt
+	@cat $(NEEDS) | cksum > $@

@@ -1,0 +1,260 @@
+"""Build the site: run what changed, stage it with today's text, call Sphinx.
+
+    python -m tools.build [--root BOOK] [--workers N]
+
+``_build/stage`` becomes a copy of what the site is made of, with notebooks that
+hold the outputs of their last good run. Only files that changed are rewritten, so
+that Sphinx reads only those; when nothing changed Sphinx is not called at all.
+
+Sphinx rebuilds a page when its source changes and not when something it shows from
+elsewhere does (a stylesheet, an extension, a title in the side bar, the number of a
+theorem). All that is in the *frame*: a change of the frame builds every page anew.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import copy
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import nbformat
+import yaml
+
+from tools import notebooks
+from tools.execute import (
+    PAGE_DATA,
+    Executed,
+    ExecutionFailed,
+    Library,
+    digest_of_files,
+    execute,
+    imported_names,
+)
+
+STAGED_FOLDERS = ("chapters", "data", "_ext", "_static", "_templates", "vendor")
+STAGED_FILES = ("_toc.yml", "intro.md", "*.bib")
+FRAME_FOLDERS = (
+    *("_ext", "_static", "_templates", "vendor"),
+    *(f"data/{folder}" for folder in sorted(PAGE_DATA)),
+)
+FRAME_FILES = ("_config.yml", "_toc.yml", "*.bib", "re*.txt", "constraints.txt")
+RECORD = "application/vnd.theorylab.record+json"
+
+SHOWN_ELSEWHERE = re.compile(
+    r"^\s*(#{1,6} .*|[`:]{3,}\{.*|:label:.*|:name:.*|\(.*\)=)\s*$", re.M
+)
+"""Lines of Markdown that other pages show or number: headings, directives, labels."""
+
+
+class BuildFailed(RuntimeError):
+    """Sphinx ended with an error or with a warning."""
+
+
+def _skip(path: Path) -> bool:
+    return "__pycache__" in path.parts or any(p.startswith(".") for p in path.parts)
+
+
+def _files(root: Path, folders: tuple[str, ...], globs: tuple[str, ...]) -> list[Path]:
+    found = [p for folder in folders for p in (root / folder).rglob("*")]
+    found += [p for glob in globs for p in root.glob(glob)]
+    return sorted(p for p in found if p.is_file() and not _skip(p.relative_to(root)))
+
+
+# The stage
+
+
+def staged_config(text: str) -> str:
+    """``_config.yml`` for the stage, where notebooks have been run already."""
+    config = yaml.safe_load(text)
+    config.setdefault("execute", {})["execute_notebooks"] = "off"
+    return yaml.safe_dump(config, sort_keys=False, allow_unicode=True)
+
+
+def staged_notebook(path: Path, result: Executed) -> str:
+    """Today's notebook with the outputs of its last good run.
+
+    The metadata of the notebook gains ``execution_seconds``.
+    """
+    notebook = copy.deepcopy(notebooks.read(path))
+    cells = [cell for _, cell in notebooks.code_cells(notebook)]
+    for number, (cell, outputs) in enumerate(zip(cells, result.outputs, strict=True)):
+        cell.outputs = nbformat.from_dict(outputs)
+        cell.execution_count = number + 1
+    notebook.metadata["execution_seconds"] = result.seconds
+    return nbformat.writes(notebook) + "\n"
+
+
+def stage_contents(
+    root: Path, results: dict[Path, Executed]
+) -> Iterator[tuple[Path, str | bytes]]:
+    """Every file of the stage: its path relative to the stage, and its content."""
+    yield Path("_config.yml"), staged_config((root / "_config.yml").read_text())
+    for path in _files(root, STAGED_FOLDERS, STAGED_FILES):
+        relative = path.relative_to(root)
+        if relative in results:
+            yield relative, staged_notebook(path, results[relative])
+        else:
+            yield relative, path.read_bytes()
+
+
+def stage(root: Path, results: dict[Path, Executed]) -> None:
+    """Bring ``_build/stage`` up to date, rewriting only what changed."""
+    target = root / "_build" / "stage"
+    wanted = set()
+    for relative, content in stage_contents(root, results):
+        notebooks.write(target / relative, content)
+        wanted.add(target / relative)
+    for path in sorted(target.rglob("*"), reverse=True):
+        if path.is_dir() and not path.is_symlink():
+            if not any(path.iterdir()):
+                path.rmdir()
+        elif path not in wanted:
+            path.unlink()
+
+
+# The keys
+
+
+def verdicts(notebook: notebooks.Notebook) -> list[str]:
+    """The checks of an executed notebook and how they ended, one line a check."""
+    records = [
+        output.data[RECORD]
+        for _, cell in notebooks.code_cells(notebook)
+        for output in cell.outputs
+        if RECORD in output.get("data", {})
+    ]
+    return [
+        f"{check['id']} {check['kind']} {check['verdict']}"
+        for record in records
+        for check in record["checks"]
+    ]
+
+
+def frame(root: Path) -> str:
+    """A digest of what pages show that is not in their own source."""
+    digest = hashlib.sha256()
+    files = _files(root, FRAME_FOLDERS, FRAME_FILES)
+    digest.update(digest_of_files(root, [*files, Path(__file__)]).encode())
+    library = Library(root / "lib")
+    extensions = _files(root, ("_ext",), ())
+    sources = [path for path in extensions if path.suffix == ".py"]
+    imports = [imported_names(ast.parse(path.read_bytes())) for path in sources]
+    for module in sorted(library.reached(set().union(*imports))):
+        digest.update(library.digest(module).encode())
+    target = root / "_build" / "stage"
+    for path in _files(target, ("chapters",), STAGED_FILES):
+        lines = [path.relative_to(target).as_posix()]
+        if path.suffix == ".ipynb":
+            notebook = notebooks.read(path)
+            lines += SHOWN_ELSEWHERE.findall(notebooks.text(notebook))
+            lines += verdicts(notebook)
+        elif path.suffix == ".md":
+            lines += SHOWN_ELSEWHERE.findall(path.read_text())
+        digest.update("\n".join(lines).encode())
+    return digest.hexdigest()
+
+
+def site_key(root: Path, outline: str) -> str:
+    """A digest of everything a built site depends on, its frame among it."""
+    target = root / "_build" / "stage"
+    staged = digest_of_files(target, [p for p in target.rglob("*") if p.is_file()])
+    return hashlib.sha256(f"{staged} {outline}".encode()).hexdigest()
+
+
+def _state(root: Path) -> dict[str, str]:
+    """The keys of the site that stands in ``_build/html``; empty when none does."""
+    if not (root / "_build" / "html" / "index.html").is_file():
+        return {}
+    try:
+        return json.loads((root / "_build" / ".site.json").read_text())
+    except (FileNotFoundError, json.JSONDecodeError):
+        return {}
+
+
+# Sphinx
+
+
+def sphinx(root: Path, *, quiet: bool = False) -> None:
+    """Bring ``_build/html`` up to date with the stage; warnings are errors.
+
+    Raises:
+        BuildFailed: Sphinx met an error or a warning. What it had parsed is thrown
+            away: the next build would not repeat the warnings of pages it knows.
+    """
+    built = root / "_build"
+    state = built / ".site.json"
+    outline = frame(root)
+    wanted = {"frame": outline, "site": site_key(root, outline)}
+    standing = _state(root)
+    if standing == wanted:
+        return
+    state.unlink(missing_ok=True)
+    if standing.get("frame") != wanted["frame"]:
+        for folder in ("html", ".doctrees", "jupyter_execute"):
+            shutil.rmtree(built / folder, ignore_errors=True)
+    path = [str(root / "lib"), *filter(None, [os.environ.get("PYTHONPATH")])]
+    program = str(Path(sys.executable).with_name("jupyter-book"))
+    command = [program, "build", str(built / "stage"), "--path-output", str(root)]
+    done = subprocess.run(
+        [*command, "-n", "-W", "--keep-going", "-q"],
+        cwd=built / "stage",
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if not quiet or done.returncode:
+        sys.stderr.write(done.stderr)
+    if done.returncode or not (built / "html" / "index.html").is_file():
+        shutil.rmtree(built / ".doctrees", ignore_errors=True)
+        raise BuildFailed(f"Sphinx ended with exit code {done.returncode}")
+    notebooks.write(state, json.dumps(wanted))
+
+
+def build(root: Path, *, workers: int = 2) -> Path:
+    """Run, stage and build.
+
+    Returns:
+        the front page.
+
+    Raises:
+        ExecutionFailed: a notebook failed; neither stage nor site was touched.
+        BuildFailed: Sphinx met an error or a warning.
+    """
+    results = execute(root, workers=workers)
+    stage(root, results)
+    sphinx(root)
+    return root / "_build" / "html" / "index.html"
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Build the site and say where it is; 1 when a gate closed."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--root", type=Path, default=Path.cwd())
+    parser.add_argument("--workers", type=int, default=2)
+    options = parser.parse_args(arguments)
+    root = options.root.resolve()
+    start = time.perf_counter()
+    try:
+        page = build(root, workers=options.workers)
+    except (ExecutionFailed, BuildFailed) as error:
+        print(f"{error}\n\nThe book was not built.", file=sys.stderr)
+        return 1
+    print(f"The book stands, after {time.perf_counter() - start:.1f} s. Open")
+    print(f"  {page.relative_to(root)}")
+    print(f"  {page.as_uri()}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,75 @@
+"""Notebooks as data: what every tool here reads and writes."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import nbformat
+
+Notebook = Any
+"""A notebook as nbformat gives it: dictionaries with attribute access."""
+
+MARK = "# NBVAL_CHECK_OUTPUT"
+"""A cell with this comment is compared with its stored output by nbval."""
+
+
+def find(root: Path) -> list[Path]:
+    """Every notebook of the book below ``root``, relative to it, in order."""
+    return sorted(
+        path.relative_to(root)
+        for path in (root / "chapters").rglob("*.ipynb")
+        if not any(part.startswith(".") for part in path.relative_to(root).parts)
+    )
+
+
+def read(path: Path) -> Notebook:
+    """The notebook at ``path``, in format 4; ``ValueError`` when it is none."""
+    try:
+        return nbformat.read(path, as_version=4)
+    except (nbformat.reader.NotJSONError, nbformat.ValidationError) as error:
+        raise ValueError(f"{path} is not a notebook: {error}") from error
+
+
+def code_cells(notebook: Notebook) -> Iterator[tuple[int, Any]]:
+    """Code cells with their position among all cells."""
+    return (
+        (number, cell)
+        for number, cell in enumerate(notebook.cells)
+        if cell.cell_type == "code"
+    )
+
+
+def text(notebook: Notebook) -> str:
+    """All Markdown of a notebook, cells separated by blank lines."""
+    return "\n\n".join(c.source for c in notebook.cells if c.cell_type == "markdown")
+
+
+def is_marked(cell: Any) -> bool:
+    """Whether nbval compares this cell's output."""
+    return any(line.strip() == MARK for line in cell.source.splitlines())
+
+
+def write(path: Path, content: str | bytes) -> bool:
+    """Write ``content`` whole or not at all; leave an equal file untouched.
+
+    Returns:
+        whether the file changed.
+    """
+    data = content.encode() if isinstance(content, str) else content
+    if path.is_file() and path.read_bytes() == data:
+        return False
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".writing-")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+        Path(temporary).chmod(0o644)
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+    return True
