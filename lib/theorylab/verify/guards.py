@@ -230,3 +230,74 @@ def nothing_left_out(slug: str, attempts: list[tuple[str, Any, Any]]) -> None:
             )
         if row is None:
             raise Refused(f"{slug}/{name}: was tried and not established")
+
+
+# proved
+
+
+def ball_covers(ball: arb, lower: fmpq, upper: fmpq) -> None:
+    """The ball handed to the function holds both exact ends of its interval."""
+    if not (ball.contains(lower) and ball.contains(upper)):
+        raise Refused(f"box: the ball {ball} does not hold [{lower}, {upper}]")
+
+
+def forms_agree(enclosed: list[float], shown: list[float]) -> None:
+    """The enclosed function is the one the page shows, to 1e-9 of its size."""
+    size = max(map(abs, enclosed))
+    for ball, plain in zip(enclosed, shown, strict=True):
+        if not abs(ball - plain) <= 1e-9 * size:
+            raise Refused(
+                f"agrees_with: the plain form gives {plain} where the enclosed one "
+                f"gives {ball}; they are different functions"
+            )
+
+
+def radius_shrinks(coarse: arb, fine: arb, bits: int) -> None:
+    """At an exact point twice the precision gives a far smaller, overlapping ball."""
+    if not (coarse.is_finite() and fine.is_finite()):
+        return
+    if not coarse.overlaps(fine):
+        raise Refused(
+            f"f: {coarse} at {bits} bits and {fine} at {2 * bits} do not overlap"
+        )
+    if not fine.rad() <= coarse.rad() * arb(fmpq(1, 2 ** (bits // 2))):
+        raise Refused(
+            f"f: the radius is {coarse.rad()} at {bits} bits and {fine.rad()} at "
+            f"{2 * bits}; it should shrink: a float in a ball, or a memory that "
+            "forgets the precision? (a remainder belongs to the bound)"
+        )
+
+
+def follows_its_input(axis: int, here: arb, far: arb, near: arb, bits: int) -> None:
+    """Where a step of 2^-20 moves the value, so does one far below a float's grain."""
+    if not (here.is_finite() and far.is_finite() and near.is_finite()):
+        return
+    if here.overlaps(far):
+        return
+    expected = abs(far - here) * arb(fmpq(1, 2 ** (bits + 4)))
+    if here.overlaps(near) and here.rad() + near.rad() < expected.lower():
+        raise Refused(
+            f"f: its value does not follow small moves of x{axis}; the input was "
+            "rounded to a float on the way"
+        )
+
+
+def encloses(part: arb, value: arb, point: Any) -> None:
+    """The enclosure of a part meets the value at an exact point of it."""
+    if part.is_finite() and value.is_finite() and not part.overlaps(value):
+        raise Refused(
+            f"f: the enclosure {part} of a box does not contain the point value "
+            f"{value} at ({', '.join(map(str, point))})"
+        )
+
+
+def precisions_overlap(coarse: arb, fine: arb) -> None:
+    """The same part at twice the precision gives an overlapping ball."""
+    if coarse.is_finite() and fine.is_finite() and not coarse.overlaps(fine):
+        raise Refused(f"f: {coarse} and, at twice the precision, {fine} do not overlap")
+
+
+def tiling(found: fmpq, volume: fmpq) -> None:
+    """The parts proved add up to the whole box, exactly."""
+    if found != volume:
+        raise Refused(f"box: the parts have volume {found}, the box {volume}")
