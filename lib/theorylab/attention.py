@@ -1,0 +1,331 @@
+"""Softmax attention, exactly and by the polynomial method.
+
+Row i of attention is a weighted mean of the value rows,
+
+    out_i = sum_j exp(s_ij) v_j / sum_j exp(s_ij),    s_ij = scale * <q_i, k_j>.
+
+If exp is replaced by a polynomial P of degree g, P(s_ij) is a bilinear form in
+the r = C(d+g, g) monomials of q_i and of k_j, and the sum over j can be formed
+once. No n-by-n array is then ever made: the cost is proportional to n r.
+
+All functions take NumPy arrays or torch tensors and return the same kind.
+
+Source: J. Alman and Z. Song, *Fast Attention Requires Bounded Entries*, 2023.
+Used by every chapter of the part on attention.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from math import comb
+from typing import Any
+
+import numpy as np
+
+from theorylab import inputs
+from theorylab.verify.evidence import HypothesisViolated
+
+
+def exact_attention(
+    q: Any, k: Any, v: Any, *, scale: float | None = None, causal: bool = False
+) -> Any:
+    """Softmax attention as it is defined, with every score formed.
+
+    Args:
+        q: queries, (..., n, d).
+        k: keys, (..., m, d).
+        v: values, (..., m, e).
+        scale: factor of the scores; 1/d when not given, as in Alman and Song
+            (a transformer uses 1/sqrt(d)).
+        causal: row i sees only the keys 0..i; needs n = m.
+
+    Returns:
+        (..., n, e), same library and dtype. Memory n m, time n m (d + e).
+
+    Raises:
+        ValueError: when the arrays do not fit together or are not finite.
+
+    >>> exact_attention(np.zeros((1, 2)), np.eye(2), np.array([[1.0], [3.0]]))
+    array([[2.]])
+    """
+    xp, size = inputs.floating_arrays(
+        q=(q, "... n d"), k=(k, "... m d"), v=(v, "... m e")
+    )
+    scale = 1 / size["d"] if scale is None else float(inputs.real("scale", scale))
+    scores = scale * (q @ xp.swapaxes(k, -1, -2))  # (..., n, m)
+    if causal:
+        if size["n"] != size["m"]:
+            raise ValueError(
+                "causal: expected as many queries as keys, "
+                f"got n = {size['n']} and m = {size['m']}"
+            )
+        rows = xp.arange(size["n"])
+        scores = xp.where(rows[:, None] >= rows, scores, -xp.inf)
+    # Subtracting the row maximum changes nothing but keeps exp from overflowing.
+    weights = xp.exp(scores - xp.amax(scores, -1, keepdims=True))
+    return (weights @ v) / xp.sum(weights, -1, keepdims=True)
+
+
+def feature_count(d: int, degree: int) -> int:
+    """r = C(d+g, g), the number of monomials in d variables of degree at most g.
+
+    >>> feature_count(4, 6)
+    210
+    """
+    d = inputs.integer("d", d, low=1)
+    return comb(d + inputs.integer("degree", degree), d)
+
+
+@lru_cache(maxsize=64)
+def _steps(d: int, degree: int) -> tuple[tuple[int, slice, slice], ...]:
+    """(variable i, source rows, target rows): target = x_i times source.
+
+    Monomials of one degree are kept in the order of their sorted index words.
+    Those of degree k that begin with x_i are x_i times the monomials of degree
+    k-1 whose first index is at least i, and these are the *last* rows of their
+    block: one contiguous slice.
+    """
+    steps, end = [], 1
+    for k in range(1, degree + 1):
+        target = end
+        for i in range(d):
+            count = comb(d - i + k - 2, k - 1)
+            source = slice(end - count, end)
+            steps.append((i, source, slice(target, target + count)))
+            target += count
+        end = target
+    return tuple(steps)
+
+
+@lru_cache(maxsize=64)
+def _monomials(d: int, degree: int) -> np.ndarray:
+    exponents = np.zeros((comb(d + degree, d), d), dtype=np.int64)
+    for i, source, target in _steps(d, degree):
+        exponents[target] = exponents[source]
+        exponents[target, i] += 1
+    exponents.setflags(write=False)
+    return exponents
+
+
+@lru_cache(maxsize=64)
+def _multinomials(d: int, degree: int) -> tuple[int, ...]:
+    # l! / alpha! grows by l / alpha_i when x_i joins the monomial, and the
+    # product is divisible at every step: exact integers throughout.
+    weights = [1] * comb(d + degree, d)
+    exponents = _monomials(d, degree)
+    for i, source, target in _steps(d, degree):
+        for a, b in zip(
+            range(*source.indices(len(weights))), range(target.start, target.stop)
+        ):
+            weights[b] = weights[a] * int(exponents[b].sum()) // int(exponents[b, i])
+    return tuple(weights)
+
+
+def monomials(d: int, degree: int) -> np.ndarray:
+    """Exponents (r, d), int64, in the order of the rows of :func:`poly_features`.
+
+    >>> monomials(2, 2).tolist()
+    [[0, 0], [1, 0], [0, 1], [2, 0], [1, 1], [0, 2]]
+    """
+    feature_count(d, degree)
+    return _monomials(int(d), int(degree)).copy()
+
+
+def multinomials(d: int, degree: int) -> tuple[int, ...]:
+    """The exact weights |alpha|! / alpha! of the same monomials.
+
+    They are the coefficients of <q, k>^l = sum over |alpha| = l of
+    multinomial * q^alpha * k^alpha.
+
+    >>> multinomials(2, 2)
+    (1, 1, 1, 1, 2, 1)
+    """
+    feature_count(d, degree)
+    return _multinomials(int(d), int(degree))
+
+
+def _write_features(xp: Any, rows: Any, features: Any, steps: Any) -> None:
+    for i, source, target in steps:
+        xp.multiply(features[source], rows[i], out=features[target])
+
+
+def poly_features(x: Any, degree: int, *, out: Any = None) -> Any:
+    """All monomials of degree at most g of each row of x, one multiplication each.
+
+    Degree block k is d slices of block k-1 times one variable each; there is no
+    loop over monomials.
+
+    Args:
+        x: (n, d), float32 or float64.
+        degree: g >= 0.
+        out: (r, n) to write into; allocated when not given. The result has one
+            *row* a monomial, so that every slice is contiguous.
+
+    Returns:
+        (r, n) with r = C(d+g, g), in the order of :func:`monomials`.
+
+    Raises:
+        ValueError: for a wrong shape or dtype, NaN or infinity, or an ``out``
+            that does not fit.
+
+    >>> poly_features(np.array([[2.0, 3.0]]), 2)[:, 0].tolist()
+    [1.0, 2.0, 3.0, 4.0, 6.0, 9.0]
+    """
+    xp, size = inputs.floating_arrays(x=(x, "n d"))
+    r = feature_count(size["d"], degree)
+    if out is None:
+        out = xp.empty((r, size["n"]), dtype=x.dtype)
+    same = inputs.array_library("out", out) is xp and out.dtype == x.dtype
+    if not same or tuple(out.shape) != (r, size["n"]):
+        raise ValueError(
+            f"out: expected shape {(r, size['n'])} and dtype {x.dtype} like x, "
+            f"got {tuple(out.shape)} and {out.dtype}"
+        )
+    out[0] = 1
+    _write_features(xp, x.T, out, _steps(size["d"], int(degree)))
+    return out
+
+
+def poly_attention(
+    q: Any,
+    k: Any,
+    v: Any,
+    coefficients: Sequence[Any],
+    *,
+    scale: float | None = None,
+    block: int = 4096,
+    entry_bound: float | None = None,
+) -> Any:
+    """Attention with P(s) = sum_l c_l s^l in the place of exp(s), in time n r.
+
+    Key side, once: S = [v, 1]^T F(k)^T, weighted by c_l * multinomial * scale^l.
+    Query side: S F(q) holds the numerators and, in its last row, the normaliser.
+    Features are written into one buffer of ``block`` tokens that stays in cache.
+
+    If |P(s) e^-s - 1| <= eps < 1 on the interval of the scores, the output
+    differs from :func:`exact_attention` by at most 2 rho(eps) max|v|, rho as in
+    :func:`theorylab.polynomial.rho` (float rounding apart).
+
+    Args:
+        q: queries, (n, d).
+        k: keys, (m, d).
+        v: values, (m, e).
+        coefficients: c_0 ... c_g, numbers or Fractions.
+        scale: factor of the scores; 1/d when not given.
+        block: tokens a buffer holds.
+        entry_bound: B with |q|, |k| <= B entry by entry, which keeps the scores
+            in [-scale d B^2, scale d B^2]; not looked at when not given.
+
+    Returns:
+        (n, e), same library and dtype. Memory r * block + n e.
+
+    Raises:
+        HypothesisViolated: "entry bound" when an entry of q or k exceeds it;
+            "positive normaliser" when P makes a normaliser zero or negative.
+        ValueError: when the arrays do not fit together or are not finite.
+
+    >>> q = np.array([[0.0], [1.0]])
+    >>> poly_attention(q, q, q, [1, 1])
+    array([[0.5       ],
+           [0.66666667]])
+    """
+    xp, size = inputs.floating_arrays(q=(q, "n d"), k=(k, "m d"), v=(v, "m e"))
+    n, m, d, e = (size[axis] for axis in "nmde")
+    block = inputs.integer("block", block, low=1)
+    scale = 1 / d if scale is None else float(inputs.real("scale", scale))
+    if len(coefficients) == 0:
+        raise ValueError("coefficients: expected at least one, got an empty sequence")
+    if entry_bound is not None:
+        inputs.positive("entry_bound", entry_bound)
+        found = max(inputs.magnitude("q", q), inputs.magnitude("k", k))
+        if found > entry_bound:
+            raise HypothesisViolated("entry bound", found, f"at most {entry_bound}")
+
+    degree = len(coefficients) - 1
+    steps = _steps(d, degree)
+    block = min(block, max(n, m))
+    weights = _weights(tuple(coefficients), d, scale)
+    features = xp.empty((len(weights), block), dtype=q.dtype)
+    features[0] = 1
+    rows = xp.empty((d, block), dtype=q.dtype)
+    values = xp.ones((e + 1, block), dtype=q.dtype)
+    result = xp.empty((n, e), dtype=q.dtype)
+
+    summary = xp.zeros((e + 1, len(weights)), dtype=q.dtype)
+    for start in range(0, m, block):
+        here = slice(start, min(start + block, m))
+        b = here.stop - start
+        rows[:, :b] = k[here].T
+        values[:-1, :b] = v[here].T
+        _write_features(xp, rows[:, :b], features[:, :b], steps)
+        summary += values[:, :b] @ features[:, :b].T
+    summary *= xp.asarray(weights, dtype=q.dtype)
+
+    for start in range(0, n, block):
+        here = slice(start, min(start + block, n))
+        b = here.stop - start
+        rows[:, :b] = q[here].T
+        _write_features(xp, rows[:, :b], features[:, :b], steps)
+        sums = xp.matmul(summary, features[:, :b], out=values[:, :b])
+        least = float(sums[-1].min())
+        if not least > 0:
+            raise HypothesisViolated("positive normaliser", least, "above 0")
+        result[here] = (sums[:-1] / sums[-1]).T
+    return result
+
+
+@lru_cache(maxsize=64)
+def _weights(coefficients: tuple[Any, ...], d: int, scale: float) -> np.ndarray:
+    """c_l * multinomial * scale^l, one a monomial, float64."""
+    factors = [
+        float(inputs.real(f"coefficients[{power}]", c)) * scale**power
+        for power, c in enumerate(coefficients)
+    ]
+    degree = len(coefficients) - 1
+    multinomial = np.array(_multinomials(d, degree), dtype=np.float64)
+    return multinomial * np.array(factors)[_monomials(d, degree).sum(1)]
+
+
+@dataclass(frozen=True)
+class Operations:
+    """What one run computes, counted in scalar operations.
+
+    Attributes:
+        feature_multiplications: one for each monomial but the constant one.
+        weight_multiplications: the summary scaled once.
+        multiply_adds: in the two matrix products.
+        divisions: numerators by normalisers.
+    """
+
+    feature_multiplications: int
+    weight_multiplications: int
+    multiply_adds: int
+    divisions: int
+
+    @property
+    def total(self) -> int:
+        """All operations, a multiply-add counted as two."""
+        return (
+            self.feature_multiplications
+            + self.weight_multiplications
+            + 2 * self.multiply_adds
+            + self.divisions
+        )
+
+
+def poly_attention_operations(n: int, d: int, degree: int, d_v: int) -> Operations:
+    """Exact operation count of :func:`poly_attention` with n queries and n keys.
+
+    Linear in n: 2 n (r-1) multiplications for the features and
+    2 n r (d_v + 1) multiply-adds, r = C(d+g, g). Exact attention takes
+    n^2 (d + d_v) multiply-adds and n^2 exponentials.
+
+    >>> poly_attention_operations(1000, 4, 4, 4).multiply_adds
+    700000
+    """
+    n = inputs.integer("n", n, low=1)
+    d_v = inputs.integer("d_v", d_v, low=1)
+    r = feature_count(d, degree)
+    return Operations(2 * n * (r - 1), r * (d_v + 1), 2 * n * r * (d_v + 1), n * d_v)
