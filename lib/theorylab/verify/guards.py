@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
+from enum import Enum
 from fractions import Fraction
 from typing import Any
 
@@ -301,3 +302,207 @@ def tiling(found: fmpq, volume: fmpq) -> None:
     """The parts proved add up to the whole box, exactly."""
     if found != volume:
         raise Refused(f"box: the parts have volume {found}, the box {volume}")
+
+
+# exhausted and enclosed: exact inputs, exact sides, balls
+
+
+def exact_side(name: str, value: Any) -> None:
+    """A side is exact or a ball: no float, no truth value, nothing that wraps."""
+    allowed = (int, Fraction, fmpz, fmpq, sympy.Rational, arb, str, bytes)
+    if isinstance(value, np.integer):
+        raise Refused(
+            f"{name}: got {type(value).__name__}, which wraps silently; compute with "
+            "Python integers, or use exhausted.vectorised"
+        )
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, allowed):
+        raise Refused(
+            f"{name}: expected an exact number, a ball, or a tuple, text or bytes of "
+            f"such, got {type(value).__name__} {value!r}"
+        )
+
+
+def no_ball_inside(name: str, value: tuple[Any, ...]) -> None:
+    """A tuple is compared exactly, so it holds no ball."""
+    if any(isinstance(v, arb) for v in value):
+        raise Refused(f"{name}: balls inside a tuple; compare them one by one")
+
+
+def ordered(relation: str, lhs: Any, rhs: Any) -> None:
+    """Text and tuples are equal or not; their order is not that of numbers."""
+    for value in (lhs, rhs):
+        if relation != "==" and isinstance(value, (tuple, str, bytes)):
+            raise Refused(
+                f"relation {relation!r}: expected numbers, got "
+                f"{type(value).__name__} {value!r}"
+            )
+
+
+def exact_input(value: Any) -> None:
+    """An input is exact through and through: no float, ball or function inside."""
+    exact = (*EXACT, np.bool_, bytes, type(None), Enum)
+    if not isinstance(value, exact):
+        raise Refused(
+            f"inputs: expected exact numbers, text and containers of them, got "
+            f"{type(value).__name__} {value!r}"
+        )
+
+
+def two_sides(found: Any) -> None:
+    """Both sides are given: a truth value would hide its arithmetic."""
+    if not isinstance(found, tuple) or len(found) != 2:
+        raise Refused(
+            f"sides: expected a pair (lhs, rhs), got {type(found).__name__}; the "
+            "verifier compares, not the chapter"
+        )
+
+
+def no_equal_balls(relation: str, by_balls: bool) -> None:
+    """Balls that overlap are not thereby equal."""
+    if by_balls and relation == "==":
+        raise Refused(
+            "relation '==': the sides are balls, whose equality cannot be decided; "
+            "use enclosed.equal(..., within=...) or exact numbers"
+        )
+
+
+def size_from_a_formula(size: Any) -> None:
+    """The size of a domain is a positive integer, from a formula."""
+    if isinstance(size, bool) or not isinstance(size, (int, np.integer)) or size < 1:
+        raise Refused(f"size: expected a positive integer, got {size!r}")
+
+
+def counted(expected: int, declared: int | None, walked: int) -> None:
+    """The elements seen are as many as the formula says: none left out, none spent."""
+    if walked != expected or declared not in (None, expected):
+        raise Refused(
+            f"size: the formula gives {expected}, the domain declares {declared} and "
+            f"{walked} elements were seen"
+        )
+
+
+def no_repeats(name: str, key: Any, seen: Any) -> None:
+    """An element that comes twice fills the place of one left out."""
+    if key in seen:
+        raise Refused(f"{name}: {key!r} comes twice")
+
+
+def truth_value(value: Any) -> None:
+    """Truth is True, False, or None outside the promise; nothing merely truthy."""
+    if value is not None and not isinstance(value, (bool, np.bool_)):
+        raise Refused(
+            f"truth: expected True, False, or None outside the promise, got "
+            f"{type(value).__name__} {value!r}"
+        )
+
+
+def both_answers(positive: int, negative: int) -> None:
+    """A decision whose answer never changes decides nothing."""
+    if not positive or not negative:
+        raise Refused(
+            f"truth: inside the promise {positive} cases are true and {negative} "
+            "false; both must occur"
+        )
+
+
+def integer_rows(rows: np.ndarray) -> None:
+    """Rows are distinct vectors of integers."""
+    if rows.dtype.kind not in "iu":
+        raise Refused(f"rows: expected integers, got dtype {rows.dtype}")
+    if len(np.unique(rows, axis=0)) != len(rows):
+        raise Refused("rows: some come twice")
+
+
+def integer_column(name: str, values: Any, n: int, python: bool) -> None:
+    """A vectorised side is one integer a row; in the re-run, a Python integer."""
+    kinds, what = ("O", "object") if python else ("iuO", "integer")
+    if not isinstance(values, np.ndarray) or values.shape != (n,):
+        raise Refused(
+            f"{name}: expected one value a row, shape ({n},), got "
+            f"{getattr(values, 'shape', type(values).__name__)}"
+        )
+    if values.dtype.kind not in kinds:
+        raise Refused(
+            f"{name}: expected dtype {what}, got {values.dtype}; results of "
+            "comparisons and look-ups need .astype(rows.dtype)"
+        )
+    if values.dtype.kind != "O":
+        return
+    for value in values:
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise Refused(
+                f"{name}: expected Python integers, got {type(value).__name__} "
+                f"{value!r}"
+            )
+
+
+def same_as_python_integers(name: str, fast: Any, slow: Any) -> None:
+    """Fixed-width integers gave what Python integers give: nothing wrapped."""
+    wrong = [i for i, (a, b) in enumerate(zip(fast, slow)) if int(a) != b]
+    if wrong:
+        i = wrong[0]
+        raise Refused(
+            f"{name}: fixed-width integers gave {fast[i]}, Python integers {slow[i]}; "
+            "the arithmetic wraps"
+        )
+
+
+def some_inputs(inputs: Any) -> None:
+    """A claim on no instance is no claim."""
+    if not inputs:
+        raise Refused("inputs: expected at least one, got none")
+
+
+def agrees_at_two_precisions(name: str, coarse: Any, fine: Any) -> None:
+    """Two enclosures of one number overlap; an exact value stays what it is."""
+    if isinstance(coarse, arb) and isinstance(fine, arb):
+        ok = coarse.overlaps(fine)
+    else:
+        ok = isinstance(coarse, arb) == isinstance(fine, arb) and coarse == fine
+    if not ok:
+        raise Refused(
+            f"{name}: {coarse} at one precision and {fine} at the next cannot both be "
+            "right"
+        )
+
+
+def ball_gets_thinner(name: str, coarse: Any, fine: Any) -> None:
+    """A ball of rounding size shrinks as the precision doubles.
+
+    One that does not was remembered from the coarser run, or rounded by a float. A
+    radius far above rounding (an enclosure of a range) is not looked at.
+    """
+    if not (isinstance(coarse, arb) and isinstance(fine, arb)):
+        return
+    if not (coarse.is_finite() and fine.is_finite()) or coarse.rad() == 0:
+        return
+    by_rounding = coarse.rad() < coarse.abs_upper() * arb(2) ** -40
+    if by_rounding and fine.rad() * 2 > coarse.rad():
+        raise Refused(
+            f"{name}: radius {coarse.rad()} at 64 bits, {fine.rad()} at 128; expected "
+            "it to shrink (a remembered ball? a truncation that does not follow "
+            "flint.ctx.prec?)"
+        )
+
+
+def not_a_double(name: str, coarse: Any, fine: Any) -> None:
+    """A ball of radius zero whose fraction has the length of a double's is one."""
+    if not (isinstance(coarse, arb) and isinstance(fine, arb)):
+        return
+    if not (coarse.is_finite() and coarse.is_exact() and fine.is_exact()):
+        return
+    mantissa, exponent = (int(v) for v in fine.man_exp())
+    if exponent < 0 and 40 <= abs(mantissa).bit_length() <= 53:
+        raise Refused(
+            f"{name}: an exact ball with a {abs(mantissa).bit_length()}-bit fraction "
+            "looks like a float; return a rational where the value is exact"
+        )
+
+
+def small_tolerance(within: fmpq, largest: arb) -> None:
+    """Equality within a tolerance that says something about the numbers."""
+    if within < 0 or not within <= arb(2) ** -10 * largest.max(arb(1)):
+        raise Refused(
+            f"within: {within} is not small against values of size "
+            f"{largest.str(3, radius=False)}; expected 0 to 2^-10 of them"
+        )
