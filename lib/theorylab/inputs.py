@@ -171,10 +171,10 @@ def magnitude(name: str, value: Any) -> float:
 
     Minimum and maximum carry NaN and infinity through, so one pass does both.
     """
-    largest = max(abs(float(value.min())), abs(float(value.max())))
-    if not (math.isfinite(largest) and math.isfinite(float(value.min()))):
+    low, high = value.min().item(), value.max().item()
+    if not (math.isfinite(low) and math.isfinite(high)):
         raise ValueError(f"{name}: expected finite entries, found NaN or infinity")
-    return largest
+    return max(-low, high)
 
 
 def integer_array(name: str, value: Any) -> np.ndarray:

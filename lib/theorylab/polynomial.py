@@ -147,7 +147,9 @@ def _remez(radius: Fraction, degree: int) -> RelativeMinimax:
         coefficients = tuple(
             _fraction(c / r**power) for power, c in enumerate(p.coeffs())
         )
-        extrema = tuple(_fraction(r * t) for t in reference)
+        # The ends are R itself, which need not be dyadic.
+        inner = tuple(_fraction(r * t) for t in reference[1:-1])
+        extrema = (-radius, *inner, radius)
         return RelativeMinimax(
             radius, degree, coefficients, float(level.mid()), extrema
         )
