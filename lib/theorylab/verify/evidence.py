@@ -15,6 +15,7 @@ from enum import Enum
 from fractions import Fraction
 from typing import Any
 
+import numpy as np
 from flint import arb, fmpq, fmpz
 
 
@@ -181,3 +182,10 @@ def as_float(value: Any) -> float:
     if isinstance(value, arb):
         return float(value.mid()) if value.is_finite() else math.nan
     return float(value)
+
+
+def seed_of(rng: np.random.Generator) -> int | None:
+    """The seed a generator was made from, where it is an integer or begins with one."""
+    entropy = rng.bit_generator.seed_seq.entropy
+    first = entropy[0] if isinstance(entropy, (list, tuple)) and entropy else entropy
+    return int(first) if isinstance(first, (int, np.integer)) else None

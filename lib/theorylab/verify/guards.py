@@ -506,3 +506,278 @@ def small_tolerance(within: fmpq, largest: arb) -> None:
             f"within: {within} is not small against values of size "
             f"{largest.str(3, radius=False)}; expected 0 to 2^-10 of them"
         )
+
+
+# sampled
+
+
+def injected_generator(rng: Any) -> None:
+    """Randomness comes from a generator, never from a seed chosen in a chapter."""
+    if not isinstance(rng, np.random.Generator):
+        raise Refused(
+            f"rng: expected the np.random.Generator the check is given, got "
+            f"{type(rng).__name__}"
+        )
+
+
+def draws_from_its_generator(before: Any, after: Any) -> None:
+    """A trial that leaves its generator alone is the same trial every time."""
+    if repr(before) == repr(after):
+        raise Refused("trial: it did not draw from the generator it was given")
+
+
+def same_draw_same_outcome(outcome: Any, again: Any) -> None:
+    """With a copy of its generator a trial comes out the same: no other chance."""
+    if outcome != again:
+        raise Refused(
+            f"trial: {outcome!r}, and {again!r} when repeated with a copy of its "
+            "generator; it draws elsewhere or remembers"
+        )
+
+
+def truth_outcome(value: Any) -> None:
+    """A trial of a probability is true or false, nothing merely truthy."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise Refused(
+            f"trial: expected True or False, got {type(value).__name__} {value!r}"
+        )
+
+
+def in_support(value: Any, low: float, high: float) -> None:
+    """Every outcome is a finite number inside the support stated beforehand."""
+    number = isinstance(value, (int, float, np.integer, np.floating, Fraction))
+    if not number or isinstance(value, bool):
+        raise Refused(f"trial: expected a number, got {type(value).__name__} {value!r}")
+    if not (math.isfinite(value) and low <= value <= high):
+        raise Refused(f"trial: {value!r} lies outside the support [{low}, {high}]")
+
+
+def outcomes_vary(values: np.ndarray, low: float, high: float) -> None:
+    """A thousand equal draws inside the support are one draw, repeated."""
+    first = values[0]
+    if len(values) > 1 and (values == first).all() and low < first < high:
+        raise Refused(f"trial: all {len(values):,} outcomes equal {first!r}")
+
+
+def bound_excludes_something(limit: float, sense: str, low: float, high: float) -> None:
+    """A bound at the end of the support, or beyond it, holds of everything."""
+    vacuous = limit >= high if sense == "<=" else limit <= low
+    if vacuous or not math.isfinite(limit):
+        raise Refused(f"bound: {sense} {limit} excludes nothing in [{low}, {high}]")
+
+
+def confident_enough(confidence: float) -> None:
+    """A book of a hundred claims cannot afford one miss in twenty."""
+    if not 0.999 <= confidence < 1:
+        raise Refused(f"confidence: expected 0.999 or more, below 1, got {confidence}")
+
+
+def distance_says_something(within: float) -> None:
+    """Distribution functions are never more than 1 apart; 1/4 is far already."""
+    if not 0 < within <= 0.25:
+        raise Refused(f"within: expected above 0 and at most 1/4, got {within}")
+
+
+def is_distribution_function(just_before: np.ndarray, at: np.ndarray) -> None:
+    """A distribution function rises from 0 to 1."""
+    steps = np.stack([just_before, at], axis=1).ravel()
+    if not (np.all(np.diff(steps) >= -1e-12) and np.all((at >= 0) & (at <= 1))):
+        raise Refused("cdf: it falls somewhere, or leaves [0, 1]")
+
+
+# scaled
+
+
+def sizes_span(sizes: list[Any]) -> None:
+    """An exponent needs five sizes and a factor of eight between the ends."""
+    whole = all(
+        isinstance(n, (int, np.integer)) and not isinstance(n, bool) for n in sizes
+    )
+    if not whole or len(set(sizes)) < 5 or len(set(sizes)) < len(sizes):
+        raise Refused(f"sizes: expected five or more distinct integers, got {sizes}")
+    if sizes[0] < 1 or sizes[-1] < 8 * sizes[0]:
+        raise Refused(
+            f"sizes: expected positive ones over a factor of 8 or more, got "
+            f"{sizes[0]} to {sizes[-1]}"
+        )
+
+
+def narrow_enough(within: float) -> None:
+    """A wide band around the prediction holds its neighbours too."""
+    if not 0 < within <= 0.15:
+        raise Refused(f"within: expected above 0 and at most 0.15, got {within}")
+
+
+def repeats_enough(repeats: Any, kind: str) -> None:
+    """A time is the median of several; a single one is chance."""
+    least = 5 if kind == "time" else 1
+    whole = isinstance(repeats, (int, np.integer)) and not isinstance(repeats, bool)
+    if not whole or repeats < least:
+        raise Refused(f"repeats: expected {least} or more for a {kind}, got {repeats}")
+
+
+def positive_measure(name: str, value: Any) -> None:
+    """What has a logarithm: a finite positive number."""
+    known = (int, float, np.integer, np.floating, Fraction, fmpz, fmpq, arb)
+    if isinstance(value, bool) or not isinstance(value, known):
+        raise Refused(
+            f"{name}: expected a number, got {type(value).__name__} {value!r}"
+        )
+    finite(name, value)
+    if not value > 0:
+        raise Refused(f"{name}: expected a positive number, got {value}")
+
+
+def count_is_an_integer(value: Any) -> None:
+    """Operations are counted, so a count is a Python integer."""
+    if isinstance(value, bool) or not isinstance(value, (int, fmpz)):
+        raise Refused(
+            f"measure: a count is a Python integer, got {type(value).__name__} "
+            f"{value!r}"
+        )
+
+
+def measured_again(first: list[float], again: list[float]) -> None:
+    """Measured again at the smallest size, the measure says the same."""
+    if first != again:
+        raise Refused(
+            f"measure: log {first[0]:.6g} at the smallest size, {again[0]:.6g} when "
+            "measured again; it remembers, or it is noise (take repeats)"
+        )
+
+
+def timed_here(work: Any) -> None:
+    """The verifier holds the clock: a time handed over is a result, not a run."""
+    if not callable(work):
+        raise Refused(
+            f"measure: kind 'time' expects measure(n) to return the work as a "
+            f"function without arguments, got {type(work).__name__}"
+        )
+
+
+def rival_is_another_law(difference: np.ndarray, slope: float, target: float) -> None:
+    """A rival is neither the prediction again nor one that nobody would believe."""
+    if float(np.ptp(difference)) < 1e-9:
+        raise Refused("rival: it is the predicted law itself")
+    if abs(slope - target) > 0.5:
+        raise Refused(
+            f"rival: its own exponent here is {slope:.2f}, more than 1/2 from the "
+            f"predicted {target:g}; a rival is a law that could be mistaken for it"
+        )
+
+
+# attacked
+
+
+def library_domain(domain: Any) -> None:
+    """A domain describes itself truly only if the library wrote the description."""
+    if type(domain).__module__ != f"{__package__}.domains":
+        raise Refused(
+            f"domain: expected a domain of the library (Box, Simplex, Sphere, ...), "
+            f"got {type(domain).__qualname__}"
+        )
+
+
+def effort(restarts: Any, steps: Any) -> None:
+    """A hunt that hardly looks finds nothing."""
+    for name, value, least in (("restarts", restarts, 4), ("steps", steps, 20)):
+        whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+        if not whole or value < least:
+            raise Refused(f"{name}: expected {least} or more, got {value!r}")
+
+
+def reason_in_words(loose: Any) -> None:
+    """A reason is a sentence."""
+    if loose is not None and not (isinstance(loose, str) and len(loose.split()) >= 3):
+        raise Refused(f"loose: expected the reason in words, got {loose!r}")
+
+
+def positive_bound(bound: Any) -> None:
+    """A bound to be approached is a finite positive number."""
+    known = (int, float, np.integer, np.floating, Fraction, fmpz, fmpq)
+    if isinstance(bound, bool) or not isinstance(bound, known):
+        raise Refused(
+            f"bound: expected a number or a function, got {type(bound).__name__}"
+        )
+    finite("bound", bound)
+    if not bound > 0:
+        raise Refused(f"bound: expected a positive number (move terms), got {bound}")
+
+
+def bound_not_negative(limits: np.ndarray) -> None:
+    """A bound that is a function is nowhere negative."""
+    if (limits < 0).any():
+        raise Refused(f"bound: expected no negative value, got {limits.min()}")
+
+
+def rounding_is_small(rounding: float, limit: float) -> None:
+    """Rounding explains a little above the bound, not a failure of it."""
+    if rounding > 1e-4 * limit:
+        raise Refused(
+            f"rounding: {rounding} is more than 1e-4 of the bound {limit:.4g}"
+        )
+
+
+def projection_keeps_the_domain(points: np.ndarray, projected: np.ndarray) -> None:
+    """A projection leaves points of the domain where they are."""
+    moved = np.abs(points - projected).max(axis=1) > 1e-6
+    if moved.any():
+        raise Refused(
+            f"domain: its projection moves {moved.sum()} of {len(points)} of its own "
+            "points"
+        )
+
+
+def row_by_row(together: Any, apart: Any) -> None:
+    """The value at a point does not depend on the other points of the batch."""
+    if not _close(together, apart, 1e-4):
+        raise Refused(
+            "objective or bound: a row gives another value alone than in a batch"
+        )
+
+
+def no_memory(before: Any, after: Any) -> None:
+    """Objective and bound are functions: the hunt has not changed them."""
+    if not _close(before, after, 1e-6):
+        raise Refused(
+            "objective or bound: another value after the hunt than before it, at the "
+            "same points; they remember"
+        )
+
+
+def _close(one: Any, two: Any, part: float) -> bool:
+    (values, limits), (others, other_limits) = one, two
+    slack = part * np.abs(np.nan_to_num(limits))
+    return all(
+        bool(np.all((np.abs(a - b) <= slack + part * np.abs(b)) | (a == b) | (a != a)))
+        for a, b in ((values, others), (limits, other_limits))
+    )
+
+
+def not_finite(values: np.ndarray, limits: np.ndarray) -> np.ndarray:
+    """Where the objective or its bound is NaN or infinite: there the claim fails."""
+    return np.flatnonzero(~(np.isfinite(values) & np.isfinite(limits)))
+
+
+def has_gradient(values: Any) -> None:
+    """Ascent on values without a gradient stays where it starts."""
+    if not values.requires_grad:
+        raise Refused(
+            "objective: its value carries no gradient; keep to torch operations on x, "
+            "or use method='evolution'"
+        )
+
+
+def plant_in_the_domain(inside: list[bool], words: str) -> None:
+    """A planted worst case is a point of the domain."""
+    if not inside or not all(inside):
+        raise Refused(
+            f"plant: point {inside.index(False)} lies outside {words}"
+            if inside
+            else "plant: expected a point, got none"
+        )
+
+
+def nothing_came_near(ratio: float, reach: float) -> bool:
+    """Whether hunt and plant both stayed under the part of the bound to be reached."""
+    return ratio < reach
