@@ -48,7 +48,6 @@ FRAME_FOLDERS = (
     *(f"data/{folder}" for folder in sorted(PAGE_DATA)),
 )
 FRAME_FILES = ("_config.yml", "_toc.yml", "*.bib", "re*.txt", "constraints.txt")
-RECORD = "application/vnd.theorylab.record+json"
 
 SHOWN_ELSEWHERE = re.compile(
     r"^\s*(#{1,6} .*|[`:]{3,}\{.*|:label:.*|:name:.*|\(.*\)=)\s*$", re.M
@@ -127,15 +126,9 @@ def stage(root: Path, results: dict[Path, Executed]) -> None:
 
 def verdicts(notebook: notebooks.Notebook) -> list[str]:
     """The checks of an executed notebook and how they ended, one line a check."""
-    records = [
-        output.data[RECORD]
-        for _, cell in notebooks.code_cells(notebook)
-        for output in cell.outputs
-        if RECORD in output.get("data", {})
-    ]
     return [
         f"{check['id']} {check['kind']} {check['verdict']}"
-        for record in records
+        for record in notebooks.records(notebook)
         for check in record["checks"]
     ]
 

@@ -13,8 +13,10 @@ import nbformat
 Notebook = Any
 """A notebook as nbformat gives it: dictionaries with attribute access."""
 
-MARK = "# NBVAL_CHECK_OUTPUT"
+MARK = "NBVAL_CHECK_OUTPUT"
 """A cell with this comment is compared with its stored output by nbval."""
+RECORD = "application/vnd.theorylab.record+json"
+"""The MIME type under which a notebook's outputs carry its record of checks."""
 
 
 def find(root: Path) -> list[Path]:
@@ -48,9 +50,25 @@ def text(notebook: Notebook) -> str:
     return "\n\n".join(c.source for c in notebook.cells if c.cell_type == "markdown")
 
 
+def comments(source: str) -> list[str]:
+    """The comments that stand alone on a line, as nbval reads them: without ``#``."""
+    lines = (line.strip() for line in source.splitlines())
+    return [line.lstrip("#").strip() for line in lines if line.startswith("#")]
+
+
 def is_marked(cell: Any) -> bool:
     """Whether nbval compares this cell's output."""
-    return any(line.strip() == MARK for line in cell.source.splitlines())
+    return MARK in comments(cell.source)
+
+
+def records(notebook: Notebook) -> list[dict[str, Any]]:
+    """The records of checks among the outputs of an executed notebook."""
+    return [
+        output.data[RECORD]
+        for _, cell in code_cells(notebook)
+        for output in cell.outputs
+        if RECORD in output.get("data", {})
+    ]
 
 
 def write(path: Path, content: str | bytes) -> bool:
