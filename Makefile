@@ -17,13 +17,14 @@ export OMP_NUM_THREADS ?= 1
 export PYTHONPATH := $(CURDIR)/lib
 export JUPYTER_PREFER_ENV_PATH := 1
 
-.PHONY: help book test test-site lint bench clean-notebooks clean
+.PHONY: help book test test-site lint lint-site bench clean-notebooks clean
 
 help:
 	@echo "make book             run the notebooks, build the site in _build/html"
 	@echo "make test             re-verify everything: tests, then every notebook"
 	@echo "make test-site        the built site in a browser (needs Chromium)"
 	@echo "make lint             ruff, then the rules of the book"
+	@echo "make lint-site        links, hosts, alt texts and ledger of the built site"
 	@echo "make bench            the races shown on the performance page"
 	@echo "make clean-notebooks  normalise the notebooks, keep marked outputs only"
 	@echo "make clean            remove what was built (not the environment)"
@@ -39,6 +40,9 @@ test: $(INSTALLED)
 
 test-site: $(INSTALLED)
 	$(PY) -m pytest tests/site
+
+lint-site: $(INSTALLED)
+	$(PY) -m tools.lint_book --site _build/html
 
 lint: $(INSTALLED)
 	$(PY) -m ruff check .

@@ -38,7 +38,7 @@ CELL_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 
 
 def _tidy(source: str) -> str:
-    return "\n".join(line.rstrip() for line in source.strip("\n").split("\n"))
+    return "\n".join(line.rstrip() for line in source.split("\n")).strip("\n")
 
 
 def _id(cell: dict, used: set[str]) -> str:
