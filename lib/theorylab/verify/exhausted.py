@@ -49,7 +49,8 @@ def forall(
         first counterexample is the witness.
 
     Raises:
-        ValueError: the domain cannot be walked, or the relation is unknown.
+        ValueError: the domain cannot be walked, the relation is unknown, or balls
+            are compared by ``==``.
         Refused: a wrong count, a repeated element, a float, a truth value.
 
     >>> from theorylab.verify import Cube
@@ -367,7 +368,11 @@ def _settle(sides: Callable[[], Any], relation: str) -> tuple[Verdict, Any, Any]
     lhs, rhs = (comparing.side(n, v) for n, v in zip(("lhs", "rhs"), _pair(sides())))
     if not (isinstance(lhs, arb) or isinstance(rhs, arb)):
         return comparing.compare(lhs, relation, rhs), lhs, rhs
-    guards.no_equal_balls(relation, True)
+    if relation == "==":
+        raise ValueError(
+            "relation '==': the sides are balls, whose equality cannot be decided; use "
+            "enclosed.equal(..., within=...) or exact numbers"
+        )
     settled = comparing.settle(
         lambda: _pair(sides()), lambda a, b: comparing.compare(a, relation, b)
     )

@@ -80,7 +80,9 @@ def exponent(
     sizes = sorted(sizes)
     guards.sizes_span(sizes)
     guards.narrow_enough(allowed)
-    guards.repeats_enough(repeats, kind)
+    least = 5 if kind == "time" else 1
+    if isinstance(repeats, bool) or not isinstance(repeats, int) or repeats < least:
+        raise ValueError(f"repeats: expected {least} or more, got {repeats!r}")
     points = _READ[kind](measure, sizes, repeats)
     x = np.array([math.log(n) for n in sizes])
     y = np.median(points, axis=0)
@@ -200,7 +202,11 @@ def _errors(measure: Callable[[int], Any], sizes: list[int], repeats: int) -> An
 def _times(measure: Callable[[int], Any], sizes: list[int], repeats: int) -> Any:
     works = [measure(n) for n in sizes]
     for work in works:
-        guards.timed_here(work)
+        if not callable(work):
+            raise ValueError(
+                "measure: for kind 'time' expected the work of size n as a function "
+                f"without arguments, got {type(work).__name__}; the verifier times it"
+            )
         work()  # the first call pays for caches and allocations
     rounds = []
     for _ in range(repeats):
