@@ -32,6 +32,7 @@ import yaml
 
 from tools import notebooks
 from tools.execute import (
+    ANSI,
     PAGE_DATA,
     Executed,
     ExecutionFailed,
@@ -177,7 +178,7 @@ def _state(root: Path) -> dict[str, str]:
 # Sphinx
 
 
-def sphinx(root: Path, *, quiet: bool = False) -> None:
+def sphinx(root: Path) -> None:
     """Bring ``_build/html`` up to date with the stage; warnings are errors.
 
     Raises:
@@ -206,8 +207,7 @@ def sphinx(root: Path, *, quiet: bool = False) -> None:
         text=True,
         check=False,
     )
-    if not quiet or done.returncode:
-        sys.stderr.write(done.stderr)
+    sys.stderr.write(ANSI.sub("", done.stderr))
     if done.returncode or not (built / "html" / "index.html").is_file():
         shutil.rmtree(built / ".doctrees", ignore_errors=True)
         raise BuildFailed(f"Sphinx ended with exit code {done.returncode}")

@@ -239,6 +239,7 @@ def run(notebook: Notebook, folder: Path, *, timeout: int, library: Path) -> flo
         kernel_name="python3",
         coalesce_streams=True,
         record_timing=False,
+        extra_arguments=["--IPKernelApp.log_level=40"],  # errors of the kernel only
         resources={"metadata": {"path": str(folder)}},
     )
     start = time.perf_counter()

@@ -96,6 +96,16 @@ def test_a_warning_fails_the_build_and_is_not_forgotten(book):
     page.write_text(before)
 
 
+def test_a_notebook_that_writes_to_stderr_fails_the_build(book):
+    page = book / "chapters/one.ipynb"
+    before = page.read_text()
+    nbformat.write(notebook("import sys", "print('oh', file=sys.stderr)"), page)
+    done = shell("tools.build", cwd=book)
+    assert done.returncode == 1
+    assert "stderr" in done.stderr
+    page.write_text(before)
+
+
 def test_a_failing_assert_fails_the_plain_route(tmp_path):
     """``jupyter-book build`` alone exits 0 here; the book's settings close that."""
     root = tiny_book(tmp_path)
