@@ -146,9 +146,32 @@ def multinomials(d: int, degree: int) -> tuple[int, ...]:
     return _multinomials(int(d), int(degree))
 
 
-def _write_features(xp: Any, rows: Any, features: Any, steps: Any) -> None:
-    for i, source, target in steps:
-        xp.multiply(features[source], rows[i], out=features[target])
+class _Buffer:
+    """The features of up to ``block`` tokens, in memory that is used again.
+
+    A view of a buffer costs as much as a small product, so the views of each step
+    are made once for each width and not once for each block.
+    """
+
+    def __init__(self, xp: Any, d: int, degree: int, block: int, dtype: Any) -> None:
+        self.multiply = xp.multiply
+        self.steps = _steps(d, degree)
+        self.rows = xp.empty((d, block), dtype=dtype)
+        self.features = xp.ones((comb(d + degree, d), block), dtype=dtype)
+        self.views: dict[int, tuple[Any, Any, list]] = {}
+
+    def fill(self, x: Any) -> Any:
+        """The features (r, b) of the b tokens x (b, d); valid until the next call."""
+        width = len(x)
+        if width not in self.views:
+            rows, features = self.rows[:, :width], self.features[:, :width]
+            steps = [(rows[i], features[a], features[b]) for i, a, b in self.steps]
+            self.views[width] = rows, features, steps
+        rows, features, steps = self.views[width]
+        rows[...] = x.T
+        for variable, source, target in steps:
+            self.multiply(source, variable, out=target)
+        return features
 
 
 def poly_features(x: Any, degree: int, *, out: Any = None) -> Any:
@@ -184,7 +207,8 @@ def poly_features(x: Any, degree: int, *, out: Any = None) -> Any:
             f"got {tuple(out.shape)} and {out.dtype}"
         )
     out[0] = 1
-    _write_features(xp, x.T, out, _steps(size["d"], int(degree)))
+    for i, source, target in _steps(size["d"], int(degree)):
+        xp.multiply(out[source], x[:, i], out=out[target])
     return out
 
 
@@ -243,36 +267,27 @@ def poly_attention(
         if found > entry_bound:
             raise HypothesisViolated("entry bound", found, f"at most {entry_bound}")
 
-    degree = len(coefficients) - 1
-    steps = _steps(d, degree)
+    weights = xp.asarray(_weights(tuple(coefficients), d, scale), dtype=q.dtype)
     block = min(block, max(n, m))
-    weights = _weights(tuple(coefficients), d, scale)
-    features = xp.empty((len(weights), block), dtype=q.dtype)
-    features[0] = 1
-    rows = xp.empty((d, block), dtype=q.dtype)
-    values = xp.ones((e + 1, block), dtype=q.dtype)
+    buffer = _Buffer(xp, d, len(coefficients) - 1, block, q.dtype)
+    values = xp.ones((e + 1, block), dtype=q.dtype)  # [v, 1]^T, later the sums
+    summary = xp.zeros((e + 1, len(weights)), dtype=q.dtype)
     result = xp.empty((n, e), dtype=q.dtype)
 
-    summary = xp.zeros((e + 1, len(weights)), dtype=q.dtype)
     for start in range(0, m, block):
-        here = slice(start, min(start + block, m))
-        b = here.stop - start
-        rows[:, :b] = k[here].T
-        values[:-1, :b] = v[here].T
-        _write_features(xp, rows[:, :b], features[:, :b], steps)
-        summary += values[:, :b] @ features[:, :b].T
-    summary *= xp.asarray(weights, dtype=q.dtype)
+        v_here = v[start : start + block]
+        values_here = values[:, : len(v_here)]
+        values_here[:-1] = v_here.T
+        summary += values_here @ buffer.fill(k[start : start + block]).T
+    summary *= weights
 
     for start in range(0, n, block):
-        here = slice(start, min(start + block, n))
-        b = here.stop - start
-        rows[:, :b] = q[here].T
-        _write_features(xp, rows[:, :b], features[:, :b], steps)
-        sums = xp.matmul(summary, features[:, :b], out=values[:, :b])
-        least = float(sums[-1].min())
+        features = buffer.fill(q[start : start + block])
+        sums = xp.matmul(summary, features, out=values[:, : features.shape[1]])
+        least = sums[-1].min().item()
         if not least > 0:
             raise HypothesisViolated("positive normaliser", least, "above 0")
-        result[here] = (sums[:-1] / sums[-1]).T
+        result[start : start + block] = (sums[:-1] / sums[-1]).T
     return result
 
 
