@@ -5,7 +5,8 @@ PYTHON ?= python3
 VENV ?= .venv
 WORKERS ?= 2
 
-PY := $(VENV)/bin/python
+BIN := $(VENV)/bin
+PY := $(BIN)/python
 INSTALLED := $(VENV)/.installed
 NEEDS := requirements.txt constraints.txt pyproject.toml
 
@@ -17,7 +18,7 @@ export OMP_NUM_THREADS ?= 1
 export PYTHONPATH := $(CURDIR)/lib
 export JUPYTER_PREFER_ENV_PATH := 1
 
-.PHONY: help book test test-site lint lint-site bench clean-notebooks clean
+.PHONY: help install book test test-site lint lint-site bench clean-notebooks clean
 
 help:
 	@echo "make book             run the notebooks, build the site in _build/html"
@@ -27,7 +28,10 @@ help:
 	@echo "make lint-site        links, hosts, alt texts and ledger of the built site"
 	@echo "make bench            the races shown on the performance page"
 	@echo "make clean-notebooks  normalise the notebooks, keep marked outputs only"
+	@echo "make install          only the environment"
 	@echo "make clean            remove what was built (not the environment)"
+
+install: $(INSTALLED)
 
 book: $(INSTALLED)
 	@$(PY) -m tools.build --workers $(WORKERS)
@@ -60,7 +64,7 @@ clean:
 # Touching a file that says what to install is not a reason to install again;
 # changing it is.
 $(INSTALLED): $(NEEDS)
-	@test -x $(PY) || { \
+	@test -x $(BIN)/pip || { \
 	    $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 	    || { echo "Python 3.11 or later is needed: make PYTHON=..."; exit 1; }; \
 	    $(PYTHON) -m venv $(VENV); }

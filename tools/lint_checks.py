@@ -156,6 +156,29 @@ def _specimens(page: Page) -> set[str]:
 # Rules on ids and counts
 
 
+def out_of_sight(page: Page) -> list[Finding]:
+    """Theorems and checks are declared in the one form that these rules can read."""
+    stated, declared = theorems(page), checks(page)
+    variables = {t.variable for t in stated}
+    found = []
+    for number, tree in page.trees:
+        calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+        made = sum(_word(call.func) == "Theorem" for call in calls)
+        if made != sum(t.cell == number for t in stated):
+            message = "expected every Theorem assigned to a plain name"
+            found.append(page.finding("out of sight", message, number))
+        run = sum(
+            isinstance(call.func, ast.Attribute)
+            and call.func.attr in {"check", "_run"}
+            and getattr(call.func.value, "id", "") in variables
+            for call in calls
+        )
+        if run > sum(c.cell == number for c in declared):
+            message = "expected every check as a decorator of a function"
+            found.append(page.finding("out of sight", message, number))
+    return found
+
+
 def two_checks_in_a_cell(page: Page) -> list[Finding]:
     """A raise stops the cell, so a second check there would go missing unseen."""
     counted = Counter(check.cell for check in checks(page))
@@ -554,6 +577,7 @@ def floats_in_exact_code(page: Page) -> list[Finding]:
 
 
 RULES = (
+    out_of_sight,
     two_checks_in_a_cell,
     certificate_complete,
     specimen_outside_foundations,

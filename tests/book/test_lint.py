@@ -97,6 +97,11 @@ FAULTS = {
         replaced("def expansion", "@thm", "@other"),
         "check without theorem",
     ),
+    "a theorem without a name": (added('f(Theorem("t", title="T"))'), "out of sight"),
+    "a check that is no decorator": (
+        added("thm.check('b', controls=c)(lambda: e)"),
+        "out of sight",
+    ),
     "an id used twice on a page": (
         added(CHECK.replace("def expansion", "def expansion")),
         "id used twice",
