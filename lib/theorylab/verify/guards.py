@@ -304,6 +304,78 @@ def tiling(found: fmpq, volume: fmpq) -> None:
         raise Refused(f"box: the parts have volume {found}, the box {volume}")
 
 
+def expression(name: str, given: Any) -> None:
+    """A side is a commutative sympy expression, never a truth value."""
+    if not isinstance(given, sympy.Expr):
+        raise Refused(
+            f"{name}: expected a sympy expression, got {type(given).__name__} "
+            f"{given!r}; give both sides, not their comparison"
+        )
+    if not given.is_commutative or given.has(sympy.MatrixSymbol):
+        raise Refused(f"{name}: expected numbers, got the matrix expression {given}")
+    if given.has(sympy.oo, -sympy.oo, sympy.zoo, sympy.nan):
+        raise Refused(f"{name}: expected a finite expression, got {given}")
+
+
+def no_float_inside(name: str, given: sympy.Expr) -> None:
+    """An exact identity contains no float."""
+    floats = given.atoms(sympy.Float)
+    if floats:
+        raise Refused(f"{name}: contains the float {floats.pop()}; use Rational")
+
+
+def evaluated(name: str, given: sympy.Expr) -> None:
+    """No sum, product, integral, limit, derivative or case split is left standing."""
+    standing = given.atoms(
+        sympy.Sum,
+        sympy.Product,
+        sympy.Integral,
+        sympy.Derivative,
+        sympy.Limit,
+        sympy.Piecewise,
+        sympy.RootSum,
+        sympy.Order,
+    )
+    if standing:
+        raise Refused(
+            f"{name}: contains {standing.pop()}, which is not evaluated; write it out "
+            "(induction: prove the base and the step as two identities)"
+        )
+
+
+def distinct_sides(lhs: sympy.Expr, rhs: sympy.Expr) -> None:
+    """Two sides that are the same before any algebra state nothing."""
+    if lhs == rhs:
+        raise Refused(f"identity: both sides are {lhs} before any algebra")
+
+
+def symbols_used(
+    symbols: set[Any], nonzero: list[sympy.Expr], relations: list[sympy.Expr]
+) -> None:
+    """Every assumption speaks about the symbols of the claim."""
+    reached = set(symbols)
+    waiting = [r for r in relations]
+    while linked := [r for r in waiting if r.free_symbols & reached]:
+        for r in linked:
+            reached |= r.free_symbols
+            waiting.remove(r)
+    idle = [*waiting, *(f for f in nonzero if not f.free_symbols & reached)]
+    if idle:
+        raise Refused(f"identity: {idle[0]} has no symbol in common with the claim")
+
+
+def relations_consistent(contradictory: bool) -> None:
+    """From relations that contradict each other everything follows."""
+    if contradictory:
+        raise Refused("relations: 1 = 0 follows from them; nothing satisfies them")
+
+
+def denominators_declared(missing: list[str]) -> None:
+    """What is divided by is seen to be different from zero (else: undecided)."""
+    if missing:
+        raise Refused(f"a denominator is not declared nonzero: {', '.join(missing)}")
+
+
 # exhausted and enclosed: exact inputs, exact sides, balls
 
 

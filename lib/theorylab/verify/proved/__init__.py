@@ -1,5 +1,6 @@
 """``proved``: machine-checked for all inputs of the stated domain."""
 
 from .boxes import on_box
+from .identity import identity
 
-__all__ = ["on_box"]
+__all__ = ["identity", "on_box"]
