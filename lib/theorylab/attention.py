@@ -197,6 +197,7 @@ def poly_features(x: Any, degree: int, *, out: Any = None) -> Any:
     [1.0, 2.0, 3.0, 4.0, 6.0, 9.0]
     """
     xp, size = inputs.floating_arrays(x=(x, "n d"))
+    inputs.without_gradient(x=x)
     r = feature_count(size["d"], degree)
     if out is None:
         out = xp.empty((r, size["n"]), dtype=x.dtype)
@@ -256,18 +257,18 @@ def poly_attention(
            [0.66666667]])
     """
     xp, size = inputs.floating_arrays(q=(q, "n d"), k=(k, "m d"), v=(v, "m e"))
+    inputs.without_gradient(q=q, k=k, v=v)
     n, m, d, e = (size[axis] for axis in "nmde")
     block = inputs.integer("block", block, low=1)
     scale = 1 / d if scale is None else float(inputs.real("scale", scale))
-    if len(coefficients) == 0:
-        raise ValueError("coefficients: expected at least one, got an empty sequence")
+    coefficients = inputs.coefficients(coefficients)
     if entry_bound is not None:
         inputs.positive("entry_bound", entry_bound)
         found = max(inputs.magnitude("q", q), inputs.magnitude("k", k))
         if found > entry_bound:
             raise HypothesisViolated("entry bound", found, f"at most {entry_bound}")
 
-    weights = xp.asarray(_weights(tuple(coefficients), d, scale), dtype=q.dtype)
+    weights = xp.asarray(_weights(coefficients, d, scale), dtype=q.dtype)
     block = min(block, max(n, m))
     buffer = _Buffer(xp, d, len(coefficients) - 1, block, q.dtype)
     values = xp.ones((e + 1, block), dtype=q.dtype)  # [v, 1]^T, later the sums
@@ -294,10 +295,7 @@ def poly_attention(
 @lru_cache(maxsize=64)
 def _weights(coefficients: tuple[Any, ...], d: int, scale: float) -> np.ndarray:
     """c_l * multinomial * scale^l, one a monomial, float64."""
-    factors = [
-        float(inputs.real(f"coefficients[{power}]", c)) * scale**power
-        for power, c in enumerate(coefficients)
-    ]
+    factors = [float(c) * scale**power for power, c in enumerate(coefficients)]
     degree = len(coefficients) - 1
     multinomial = np.array(_multinomials(d, degree), dtype=np.float64)
     return multinomial * np.array(factors)[_monomials(d, degree).sum(1)]

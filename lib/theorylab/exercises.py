@@ -13,7 +13,6 @@ Neither ever stops a notebook: what is not attempted or wrong is said in words.
 from __future__ import annotations
 
 import hashlib
-import numbers
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -90,14 +89,10 @@ def _canonical(value: Any, places: int | None) -> str:
         return "[" + ",".join(_canonical(x, places) for x in value) + "]"
     if isinstance(value, set | frozenset):
         return "{" + ",".join(sorted(_canonical(x, places) for x in value)) + "}"
-    if isinstance(value, numbers.Real):
-        if isinstance(value, float):
-            inputs.real("value", value)
-        # Any exact real that is Rational in Python's or sympy's sense.
-        try:
-            number = Fraction(value)
-        except TypeError:
-            number = Fraction(int(value.p), int(value.q))
+    if hasattr(value, "p") and hasattr(value, "q"):  # a rational of sympy or flint
+        value = Fraction(int(value.p), int(value.q))
+    if isinstance(value, int | float | Fraction):
+        number = Fraction(inputs.real("value", value))
         return str(number if places is None else round(number, places))
     raise expected("value", "a number, text, or a list or set of them", value)
 
@@ -158,10 +153,7 @@ def rejects(name: str, *args: Any, **kwargs: Any) -> Property:
 
 def _verdict(value: Any) -> bool:
     if not isinstance(value, bool | np.bool_):
-        # The stub's `...` is recognised before this complaint is shown.
-        if value is None or value is Ellipsis:
-            raise NotImplementedError
-        raise expected("the function's result", "True or False", value)
+        raise expected("the result", "True or False", value)
     return bool(value)
 
 
@@ -186,10 +178,17 @@ def grade(
     if len(properties) == 0:
         raise expected("properties", "at least one property", properties)
     named = [p if isinstance(p, Property) else _named(p) for p in properties]
+
+    def attempt(*args: Any, **kwargs: Any) -> Any:
+        value = function(*args, **kwargs)
+        if value is None or value is Ellipsis:
+            raise NotImplementedError
+        return value
+
     lines = []
     for one in named:
         try:
-            held = _verdict(one.test(function))
+            held = _verdict(one.test(attempt))
             lines.append((held, f"{one.name}: {'yes' if held else 'no'}"))
         except NotImplementedError:
             return _say(None, "not attempted", 0, len(named), "Not attempted yet.")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import sys
+from collections.abc import Sequence
 from fractions import Fraction
 from types import ModuleType
 from typing import Any
@@ -78,11 +79,17 @@ def positive(name: str, value: Any) -> Any:
     return real(name, value, low=0, open_low=True)
 
 
-def choice(name: str, value: Any, allowed: tuple[str, ...]) -> str:
-    """One of the allowed words."""
-    if not isinstance(value, str) or value not in allowed:
-        raise expected(name, f"one of {', '.join(map(repr, allowed))}", value)
-    return value
+def coefficients(values: Any) -> tuple[Any, ...]:
+    """At least one finite real number, lowest power first, as a tuple.
+
+    >>> coefficients([1, Fraction(1, 2)])
+    (1, Fraction(1, 2))
+    """
+    if not isinstance(values, Sequence | np.ndarray) or isinstance(values, str):
+        raise expected("coefficients", "a sequence of numbers", values)
+    if len(values) == 0:
+        raise expected("coefficients", "at least one number", values)
+    return tuple(real(f"coefficients[{i}]", c) for i, c in enumerate(values))
 
 
 def array_library(name: str, value: Any) -> ModuleType:
@@ -164,6 +171,16 @@ def floating_arrays(**named: tuple[Any, str]) -> tuple[ModuleType, dict[str, int
             raise ValueError(f"{name}: expected no empty axis, got shape {came}")
         magnitude(name, value)
     return library, sizes
+
+
+def without_gradient(**named: Any) -> None:
+    """Refuse tensors that record a gradient, for code that writes into buffers."""
+    for name, value in named.items():
+        if getattr(value, "requires_grad", False):
+            raise ValueError(
+                f"{name}: expected a tensor that records no gradient, "
+                f"got requires_grad=True (pass {name}.detach())"
+            )
 
 
 def magnitude(name: str, value: Any) -> float:

@@ -85,13 +85,14 @@ def minilm() -> MiniLM:
 @contextlib.contextmanager
 def _silence() -> Iterator[None]:
     # Progress bars and advice on stderr would be outputs of a notebook's cell.
+    before = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:
         with warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()):
             warnings.simplefilter("ignore")
             yield
     finally:
-        logging.disable(logging.NOTSET)
+        logging.disable(before)
 
 
 def prose(

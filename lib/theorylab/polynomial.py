@@ -85,14 +85,11 @@ def horner(coefficients: Sequence[Any], x: Any) -> Any:
     >>> horner([1, 1, Fraction(1, 2)], Fraction(1, 3))
     Fraction(25, 18)
     """
-    if len(coefficients) == 0:
-        raise ValueError("coefficients: expected at least one, got an empty sequence")
     exact = isinstance(x, int | Fraction)
     if not exact and not isinstance(x, float):
         inputs.array_library("x", x)
     value = 0 * x
-    for power in reversed(range(len(coefficients))):
-        c = inputs.real(f"coefficients[{power}]", coefficients[power])
+    for c in reversed(inputs.coefficients(coefficients)):
         value = value * x + (Fraction(c) if exact else float(c))
     return value
 

@@ -277,6 +277,14 @@ def test_poly_attention_refuses_bad_parameters(name, value):
         poly_attention(**{**GOOD, "coefficients": [1, 1], name: value})
 
 
+def test_buffers_refuse_a_gradient():
+    x = torch.ones(4, 2, requires_grad=True)
+    with pytest.raises(ValueError, match="x: expected a tensor that records no"):
+        poly_features(x, 2)
+    with pytest.raises(ValueError, match="k: expected a tensor that records no"):
+        poly_attention(x.detach(), x, x, [1, 1])
+
+
 def test_causal_needs_as_many_queries_as_keys():
     with pytest.raises(ValueError, match="causal: expected as many queries as keys"):
         exact_attention(**GOOD, causal=True)

@@ -5,6 +5,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 import sympy
+from flint import fmpq
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -12,7 +13,7 @@ from theorylab.exercises import accepts, answer, digest, grade, rejects
 
 SAME = [
     [4, 4.0, Fraction(4), np.int64(4), np.float32(4), sympy.Integer(4)],
-    [0.25, Fraction(1, 4), sympy.Rational(1, 4), np.float64(0.25)],
+    [0.25, Fraction(1, 4), sympy.Rational(1, 4), fmpq(1, 4), np.float64(0.25)],
     ["Yes ", "yes"],
     [(1, 2), [1, 2], np.array([1, 2]), [1.0, Fraction(2)]],
     [{1, 2}, {2, 1}, frozenset([1, 2])],
@@ -68,7 +69,9 @@ def test_an_exercise_has_an_id(bad):
         digest(bad, 4)
 
 
-@pytest.mark.parametrize("bad", [float("nan"), float("inf"), 1j, b"4", {1: 2}, None])
+@pytest.mark.parametrize(
+    "bad", [float("nan"), float("inf"), 1j, b"4", {1: 2}, None, sympy.Float(1)]
+)
 def test_digest_refuses_other_values(bad):
     with pytest.raises(ValueError, match="value: expected"):
         digest("some-chapter-e1", bad)
@@ -121,6 +124,20 @@ def test_an_exception_is_named_and_does_not_stop(capsys):
     assert "no (ZeroDivisionError: division by zero)" in outcome.text
     # Raising is not rejecting: the damaged case must be judged.
     assert "rejects an odd number: no" in outcome.text
+
+
+def test_a_stub_is_recognised_by_named_properties_too():
+    assert grade(stub, [returns_a_number]).state == "not attempted"
+    assert grade(lambda n: ..., [returns_a_number]).state == "not attempted"
+
+
+def forgets_to_return(function):
+    function(2)
+
+
+def test_a_property_must_return_a_verdict():
+    outcome = grade(lambda n: True, [forgets_to_return])
+    assert "expected True or False, got None" in outcome.text
 
 
 def test_a_number_is_no_verdict():

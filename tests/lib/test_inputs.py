@@ -49,11 +49,22 @@ def test_open_ends_are_excluded_and_shown():
         inputs.real("x", 1, low=0, high=1, open_high=True)
 
 
-def test_choice():
-    assert inputs.choice("kind", "a", ("a", "b")) == "a"
-    for bad in ("c", 1, None):
-        with pytest.raises(ValueError, match="kind: expected one of 'a', 'b'"):
-            inputs.choice("kind", bad, ("a", "b"))
+@pytest.mark.parametrize("bad", ["12", 3, None, {1: 2}, [], (), np.array([])])
+def test_coefficients_are_a_sequence(bad):
+    with pytest.raises(ValueError, match="coefficients: expected"):
+        inputs.coefficients(bad)
+
+
+def test_coefficients_pass_as_they_came():
+    assert inputs.coefficients(np.array([1.0, 2.0])) == (1.0, 2.0)
+    with pytest.raises(ValueError, match=r"coefficients\[1\]: expected a finite"):
+        inputs.coefficients([1, float("nan")])
+
+
+def test_without_gradient():
+    inputs.without_gradient(x=torch.ones(1), y=np.ones(1))
+    with pytest.raises(ValueError, match=r"y: .* no gradient, .*y\.detach"):
+        inputs.without_gradient(y=torch.ones(1, requires_grad=True))
 
 
 def test_array_library():

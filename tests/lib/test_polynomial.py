@@ -212,7 +212,7 @@ def test_eps_is_refused(bad):
 @pytest.mark.parametrize(
     ("coefficients", "x", "says"),
     [
-        ([], 1.0, "coefficients: expected at least one"),
+        ([], 1.0, "coefficients: expected at least one number"),
         ([1, float("inf")], 1.0, r"coefficients\[1\]: expected a finite number"),
         ([1], "1", "x: expected a NumPy array"),
         ([1], [1.0], "x: expected a NumPy array"),
