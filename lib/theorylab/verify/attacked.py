@@ -94,7 +94,8 @@ def maximum(
     guards.reason_in_words(loose)
     game = _Game(objective, bound, float(rounding), as_tensor=method == "ascent")
     planted = _planted(plant, domain)
-    if hasattr(domain, "project") and method != "local":
+    if method != "local":
+        _require_continuous(domain)
         points = domain.sample(rng, 64)
         guards.projection_keeps_the_domain(points, _project(domain, points))
     probes = domain.sample(rng, PROBES)
@@ -220,7 +221,6 @@ def _ascend(
     """
     import torch
 
-    _needs_projection(domain)
     scale = torch.tensor(_spread(domain, rng), dtype=torch.float64)
     x = torch.tensor(_starts(game, domain, rng, restarts, planted))
     adam = (torch.arange(restarts) % 2 == 0).unsqueeze(1)
@@ -278,7 +278,6 @@ def _evolve(
     planted: np.ndarray | None,
 ) -> str:
     """Differential evolution, half towards the best, with dithered parameters."""
-    _needs_projection(domain)
     size = int(min(max(10 * domain.dim, 8 * restarts), 400))
     x = _starts(game, domain, rng, size, planted)
     merit = game.see(x)
@@ -399,7 +398,7 @@ def _starts(
     The pool holds interior and boundary points; a planted point is taken out.
     """
     pool = [domain.sample(rng, 8 * count)]
-    if hasattr(domain, "boundary"):
+    if _offers(domain, "boundary"):
         pool.append(domain.boundary(rng, 8 * count))
     mixed = np.concatenate(pool)[rng.permutation(len(pool) * 8 * count)]
     if planted is not None:
@@ -431,9 +430,14 @@ def _project(domain: Any, points: np.ndarray) -> np.ndarray:
     return domain.project(torch.tensor(points, dtype=torch.float64)).numpy()
 
 
-def _needs_projection(domain: Any) -> None:
-    whole = getattr(domain, "factors", {"": domain}).values()
-    if not all(hasattr(f, "project") for f in whole):
+def _offers(domain: Any, name: str) -> bool:
+    """Whether a domain, or each factor of a product, has the method."""
+    factors = getattr(domain, "factors", {"": domain}).values()
+    return all(hasattr(f, name) for f in factors)
+
+
+def _require_continuous(domain: Any) -> None:
+    if not _offers(domain, "project"):
         raise ValueError(
             f"domain: expected a continuous one (Box, Simplex, Sphere, Ball or a "
             f"Product of them), got {domain.describe()}; use method='local' for words"
