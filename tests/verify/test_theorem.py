@@ -201,7 +201,11 @@ def test_a_specimen_shows_its_failure_and_stays_out_of_the_ledger(capsys):
 
     assert "ClaimNotEstablished" in capsys.readouterr().out
     thm.certificate()
-    assert "SPECIMEN" in capsys.readouterr().out
+    assert capsys.readouterr().out.splitlines() == [
+        "false-claim  SPECIMEN, not in the ledger",
+        "not established  claim",
+        "0 of 1 checks hold",
+    ]
     assert report.RECORD_MIME not in thm.figures()._repr_mimebundle_()
 
 

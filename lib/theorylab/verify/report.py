@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import html
 import math
+from collections.abc import Sequence
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
@@ -34,11 +35,13 @@ def verdict_line(row: Row) -> str:
     )
 
 
-def text(theorem: Theorem, rows: list[Row]) -> str:
-    """The certificate that nbval compares."""
+def text(theorem: Theorem, rows: list[Row], missing: Sequence[str] = ()) -> str:
+    """The certificate that nbval compares; ``missing`` only ever in a specimen."""
     lines = [theorem.slug + ("  SPECIMEN, not in the ledger" * theorem.specimen)]
     lines += [verdict_line(r) for r in rows]
-    lines.append(f"{sum(r.holds for r in rows)} of {len(rows)} checks hold")
+    lines += [f"not established  {name}" for name in missing]
+    tried = len(rows) + len(missing)
+    lines.append(f"{sum(r.holds for r in rows)} of {tried} checks hold")
     return "\n".join(lines)
 
 

@@ -229,8 +229,11 @@ class Theorem:
         Raises:
             Refused: no check was run, one raised, or one was run in two forms.
         """
-        rows = self.rows if self.specimen else self._complete()
-        print(report.text(self, rows))
+        if self.specimen:
+            missing = [a.name for a in self._attempts if a.row is None]
+            print(report.text(self, self.rows, missing))
+        else:
+            print(report.text(self, self._complete()))
 
     def figures(self) -> report.Table:
         """The table of figures; carries the JSON record that the ledger collects."""
