@@ -30,7 +30,7 @@ def rng():
 
 
 def truncated_domain():
-    """x1 + x2 + x3 <= 1 for all bits: half of them are left out."""
+    """x1 + x2 + x3 <= 2 for all bits: half of them are left out."""
     half = Finite("bits", lambda: itertools.islice(Cube(3), 4), 8)
     return exhausted.forall(half, lambda x: (sum(x), 2), "<=", size=8)
 
@@ -93,7 +93,7 @@ def fixed_width_elements():
 
 
 def elements_that_are_floats():
-    """The floor of 10 (0.1 + 0.2) is 3, and that of 100 * 0.29 is 28."""
+    """Tenths in floats: ten times each is taken for an integer."""
     points = Finite("points", lambda: [0.1 + 0.2, 2.9], 2)
     return exhausted.forall(
         points, lambda x: (int(10 * x), {3.0: 3, 29.0: 29}[round(10 * x)]), "==", size=2
