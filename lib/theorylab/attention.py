@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from math import comb
+from math import comb, factorial, prod
 from typing import Any
 
 import numpy as np
@@ -80,20 +80,22 @@ def feature_count(d: int, degree: int) -> int:
 
 @lru_cache(maxsize=64)
 def _steps(d: int, degree: int) -> tuple[tuple[int, slice, slice], ...]:
-    """(variable i, source rows, target rows): target = x_i times source.
+    """(row of x_i, source rows, target rows): target = x_i times source.
+
+    From degree 2 on; row 0 is the constant 1 and rows 1..d are x itself.
 
     Monomials of one degree are kept in the order of their sorted index words.
     Those of degree k that begin with x_i are x_i times the monomials of degree
     k-1 whose first index is at least i, and these are the *last* rows of their
     block: one contiguous slice.
     """
-    steps, end = [], 1
-    for k in range(1, degree + 1):
+    steps, end = [], 1 + d
+    for k in range(2, degree + 1):
         target = end
         for i in range(d):
             count = comb(d - i + k - 2, k - 1)
             source = slice(end - count, end)
-            steps.append((i, source, slice(target, target + count)))
+            steps.append((1 + i, source, slice(target, target + count)))
             target += count
         end = target
     return tuple(steps)
@@ -102,25 +104,19 @@ def _steps(d: int, degree: int) -> tuple[tuple[int, slice, slice], ...]:
 @lru_cache(maxsize=64)
 def _monomials(d: int, degree: int) -> np.ndarray:
     exponents = np.zeros((comb(d + degree, d), d), dtype=np.int64)
-    for i, source, target in _steps(d, degree):
-        exponents[target] = exponents[source]
-        exponents[target, i] += 1
+    exponents[1 : d + 1] = np.eye(d)[: len(exponents) - 1]
+    for row, source, target in _steps(d, degree):
+        exponents[target] = exponents[source] + exponents[row]
     exponents.setflags(write=False)
     return exponents
 
 
 @lru_cache(maxsize=64)
 def _multinomials(d: int, degree: int) -> tuple[int, ...]:
-    # l! / alpha! grows by l / alpha_i when x_i joins the monomial, and the
-    # product is divisible at every step: exact integers throughout.
-    weights = [1] * comb(d + degree, d)
-    exponents = _monomials(d, degree)
-    for i, source, target in _steps(d, degree):
-        for a, b in zip(
-            range(*source.indices(len(weights))), range(target.start, target.stop)
-        ):
-            weights[b] = weights[a] * int(exponents[b].sum()) // int(exponents[b, i])
-    return tuple(weights)
+    return tuple(
+        factorial(sum(alpha)) // prod(map(factorial, alpha))
+        for alpha in _monomials(d, degree).tolist()
+    )
 
 
 def monomials(d: int, degree: int) -> np.ndarray:
@@ -146,32 +142,18 @@ def multinomials(d: int, degree: int) -> tuple[int, ...]:
     return _multinomials(int(d), int(degree))
 
 
-class _Buffer:
-    """The features of up to ``block`` tokens, in memory that is used again.
+def _views(features: Any, d: int, degree: int) -> tuple[Any, list]:
+    """The rows of x itself and, for each step, the rows (x_i, source, target)."""
+    linear = features[1 : 1 + d if degree else 1]
+    steps = _steps(d, degree)
+    return linear, [(features[i], features[a], features[b]) for i, a, b in steps]
 
-    A view of a buffer costs as much as a small product, so the views of each step
-    are made once for each width and not once for each block.
-    """
 
-    def __init__(self, xp: Any, d: int, degree: int, block: int, dtype: Any) -> None:
-        self.multiply = xp.multiply
-        self.steps = _steps(d, degree)
-        self.rows = xp.empty((d, block), dtype=dtype)
-        self.features = xp.ones((comb(d + degree, d), block), dtype=dtype)
-        self.views: dict[int, tuple[Any, Any, list]] = {}
-
-    def fill(self, x: Any) -> Any:
-        """The features (r, b) of the b tokens x (b, d); valid until the next call."""
-        width = len(x)
-        if width not in self.views:
-            rows, features = self.rows[:, :width], self.features[:, :width]
-            steps = [(rows[i], features[a], features[b]) for i, a, b in self.steps]
-            self.views[width] = rows, features, steps
-        rows, features, steps = self.views[width]
-        rows[...] = x.T
-        for variable, source, target in steps:
-            self.multiply(source, variable, out=target)
-        return features
+def _write(xp: Any, x: Any, linear: Any, steps: list) -> None:
+    if len(linear):
+        linear[...] = x.T
+    for variable, source, target in steps:
+        xp.multiply(source, variable, out=target)
 
 
 def poly_features(x: Any, degree: int, *, out: Any = None) -> Any:
@@ -208,8 +190,7 @@ def poly_features(x: Any, degree: int, *, out: Any = None) -> Any:
             f"got {tuple(out.shape)} and {out.dtype}"
         )
     out[0] = 1
-    for i, source, target in _steps(size["d"], int(degree)):
-        xp.multiply(out[source], x[:, i], out=out[target])
+    _write(xp, x, *_views(out, size["d"], int(degree)))
     return out
 
 
@@ -268,27 +249,38 @@ def poly_attention(
         if found > entry_bound:
             raise HypothesisViolated("entry bound", found, f"at most {entry_bound}")
 
+    degree, block = len(coefficients) - 1, min(block, max(n, m))
     weights = xp.asarray(_weights(coefficients, d, scale), dtype=q.dtype)
-    block = min(block, max(n, m))
-    buffer = _Buffer(xp, d, len(coefficients) - 1, block, q.dtype)
-    values = xp.ones((e + 1, block), dtype=q.dtype)  # [v, 1]^T, later the sums
-    summary = xp.zeros((e + 1, len(weights)), dtype=q.dtype)
-    result = xp.empty((n, e), dtype=q.dtype)
+    buffer = xp.ones((len(weights), block), dtype=q.dtype)
+    views: dict[int, Any] = {}
 
+    def features(x: Any) -> Any:
+        """The features (r, b) of b tokens (b, d), valid until the next call."""
+        # A view costs as much as a small product: once a width, not once a block.
+        width = len(x)
+        if width not in views:
+            views[width] = buffer[:, :width], _views(buffer[:, :width], d, degree)
+        rows, parts = views[width]
+        _write(xp, x, *parts)
+        return rows
+
+    ones_and_values = xp.ones((e + 1, block), dtype=q.dtype)
+    summary = xp.zeros((e + 1, len(weights)), dtype=q.dtype)
     for start in range(0, m, block):
-        v_here = v[start : start + block]
-        values_here = values[:, : len(v_here)]
-        values_here[:-1] = v_here.T
-        summary += values_here @ buffer.fill(k[start : start + block]).T
+        here = slice(start, start + block)
+        values = ones_and_values[:, : len(v[here])]  # [v, 1]^T
+        values[:-1] = v[here].T
+        summary += values @ features(k[here]).T
     summary *= weights
 
+    result = xp.empty((n, e), dtype=q.dtype)
     for start in range(0, n, block):
-        features = buffer.fill(q[start : start + block])
-        sums = xp.matmul(summary, features, out=values[:, : features.shape[1]])
+        here = slice(start, start + block)
+        sums = summary @ features(q[here])  # numerators; the last row normalises
         least = sums[-1].min().item()
         if not least > 0:
             raise HypothesisViolated("positive normaliser", least, "above 0")
-        result[start : start + block] = (sums[:-1] / sums[-1]).T
+        xp.divide(sums[:-1].T, sums[-1][:, None], out=result[here])
     return result
 
 
@@ -306,7 +298,7 @@ class Operations:
     """What one run computes, counted in scalar operations.
 
     Attributes:
-        feature_multiplications: one for each monomial but the constant one.
+        feature_multiplications: one for each monomial of degree at least 2.
         weight_multiplications: the summary scaled once.
         multiply_adds: in the two matrix products.
         divisions: numerators by normalisers.
@@ -331,7 +323,7 @@ class Operations:
 def poly_attention_operations(n: int, d: int, degree: int, d_v: int) -> Operations:
     """Exact operation count of :func:`poly_attention` with n queries and n keys.
 
-    Linear in n: 2 n (r-1) multiplications for the features and
+    Linear in n: 2 n (r-1-d) multiplications for the features (none for g < 2) and
     2 n r (d_v + 1) multiply-adds, r = C(d+g, g). Exact attention takes
     n^2 (d + d_v) multiply-adds and n^2 exponentials.
 
@@ -341,4 +333,5 @@ def poly_attention_operations(n: int, d: int, degree: int, d_v: int) -> Operatio
     n = inputs.integer("n", n, low=1)
     d_v = inputs.integer("d_v", d_v, low=1)
     r = feature_count(d, degree)
-    return Operations(2 * n * (r - 1), r * (d_v + 1), 2 * n * r * (d_v + 1), n * d_v)
+    products = 2 * n * max(r - 1 - d, 0)
+    return Operations(products, r * (d_v + 1), 2 * n * r * (d_v + 1), n * d_v)

@@ -311,7 +311,9 @@ class Counted(TorchDispatchMode):
         return out
 
 
-@pytest.mark.parametrize(("n", "d", "g", "d_v"), [(50, 3, 4, 2), (64, 4, 2, 5)])
+@pytest.mark.parametrize(
+    ("n", "d", "g", "d_v"), [(50, 3, 4, 2), (64, 4, 2, 5), (40, 3, 1, 2), (40, 3, 0, 1)]
+)
 def test_operations_are_what_a_counted_run_makes(n, d, g, d_v):
     q, k, v = (torch.tensor(x) for x in draw(8, n=n, m=n, d=d, e=d_v))
     coefficients = minimax_exp(1, g).coefficients
