@@ -174,11 +174,14 @@ def is_genuine(evidence: Any, after: int = 0) -> bool:
 
 
 def as_float(value: Any) -> float:
-    """The magnitude of a number or ball as a float, for display only."""
-    if isinstance(value, fmpq):
-        return float(Fraction(int(value.p), int(value.q)))
-    if isinstance(value, fmpz):
-        return float(int(value))
+    """The magnitude of a number or ball as a float, for display only.
+
+    Beyond the range of floats it is infinite, or zero.
+    """
+    if isinstance(value, Fraction):
+        value = fmpq(value.numerator, value.denominator)
+    if isinstance(value, (int, fmpz, fmpq)):
+        value = arb(value)
     if isinstance(value, arb):
         return float(value.mid()) if value.is_finite() else math.nan
     return float(value)

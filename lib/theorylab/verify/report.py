@@ -61,9 +61,18 @@ def number(value: Any) -> str:
         return str(value)
     if isinstance(value, (Fraction, fmpq)) and len(str(value)) <= _SHORT:
         return str(value)
+    if isinstance(value, Fraction):
+        value = fmpq(value.numerator, value.denominator)
     if isinstance(value, (int, fmpz)):
-        return f"about {arb(int(value)).str(4, radius=False)}"
-    return f"{as_float(value):.4g}"
+        return f"about {arb(value).str(4, radius=False)}"
+    shown = as_float(value)
+    if (
+        isinstance(value, (fmpq, arb))
+        and value != 0
+        and (shown == 0 or math.isinf(shown))
+    ):
+        return f"about {arb(value).str(4, radius=False)}"
+    return f"{shown:.4g}"
 
 
 def ratio(value: float | None) -> str:
