@@ -68,5 +68,5 @@ $(INSTALLED): $(NEEDS)
 	    $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 	    || { echo "Python 3.11 or later is needed: make PYTHON=..."; exit 1; }; \
 	    $(PYTHON) -m venv $(VENV); }
-	@cat $(NEEDS) | cksum | cmp -s - $@ || $(PY) -m pip install -r requirements.txt
+	@cat $(NEEDS) | cksum | cmp -s - $@ || PYTHONPATH= $(PY) -m pip install -r requirements.txt
 	@cat $(NEEDS) | cksum > $@
