@@ -376,6 +376,50 @@ def denominators_declared(missing: list[str]) -> None:
         raise Refused(f"a denominator is not declared nonzero: {', '.join(missing)}")
 
 
+def formula(name: str, given: Any) -> None:
+    """A statement for a solver is a z3 formula, not a truth value."""
+    import z3
+
+    if not isinstance(given, z3.BoolRef):
+        raise Refused(
+            f"{name}: expected a z3 formula, got {type(given).__name__} {given!r}; "
+            "it was decided before the solver saw it"
+        )
+
+
+def not_literally_true(is_true: bool, under_hypotheses: bool) -> None:
+    """A claim that reads True after rewriting alone states nothing."""
+    if is_true and not under_hypotheses:
+        raise Refused("claim: it is literally true; nothing is stated")
+
+
+def hypotheses_have_a_model(contradictory: bool) -> None:
+    """From hypotheses that contradict each other everything follows."""
+    if contradictory:
+        raise Refused("hypotheses: nothing satisfies them; they contradict each other")
+
+
+def second_value(variable: str, only: str, fixed: bool) -> None:
+    """Under the hypotheses every variable can still vary."""
+    if fixed:
+        raise Refused(
+            f"hypotheses: they leave {variable} the single value {only}; a claim "
+            "about all of its values is a claim about one"
+        )
+
+
+def hypotheses_needed(idle: bool) -> None:
+    """A claim that holds without its hypotheses is stated without them."""
+    if idle:
+        raise Refused("hypotheses: not needed, the claim holds without them: drop them")
+
+
+def solvers_agree(second: str) -> None:
+    """Two solvers that contradict each other leave no verdict."""
+    if second == "sat":
+        raise Refused("z3 finds no model of the negation, cvc5 finds one")
+
+
 # exhausted and enclosed: exact inputs, exact sides, balls
 
 
