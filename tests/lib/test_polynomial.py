@@ -125,6 +125,13 @@ def test_degree_needed_is_the_least():
         assert degree == 0 or minimax_exp(radius, degree - 1).error > eps
 
 
+@pytest.mark.parametrize("degree", range(8))
+def test_degree_needed_changes_at_the_error_itself(degree):
+    error = minimax_exp(2, degree).error
+    assert degree_needed(2, error) == degree
+    assert degree_needed(2, error * 0.999) == degree + 1
+
+
 def test_degree_needed_gives_up_where_told():
     assert degree_needed(8, 1e-2, most=12) == 12
     with pytest.raises(ValueError, match="most: expected a degree that reaches"):
