@@ -25,7 +25,9 @@ def test_results_are_complete_and_name_no_machine(small, tmp_path, monkeypatch, 
     bench.main(["--rounds", "5", "--output", str(file)])
     text = file.read_text()
     results = json.loads(text)
-    assert set(results) == {"machine", "versions", "how", "exponents", "races"}
+    keys = {"machine", "versions", "how", "left_out", "exponents", "races"}
+    assert set(results) == keys
+    assert results["left_out"] == []
     for row in results["races"]:
         ratio = row["ratio"]
         assert 0 < ratio["low"] <= ratio["median"] <= ratio["high"]
@@ -67,6 +69,15 @@ def test_the_certified_error_encloses_the_minimax_error(radius, degree):
     error = 2 * rho(minimax_exp(radius, degree).error)
     certified = bench.certified_bound(Fraction(radius), degree)
     assert error <= certified <= 1.02 * error
+
+
+def test_races_of_two_threads_are_left_out_on_a_busy_machine(monkeypatch, capsys):
+    monkeypatch.setattr(os, "getloadavg", lambda: (2.5, 0.0, 0.0))
+    results = bench.run({2: (512,)}, 5, peaks=False)
+    assert results["races"] == []
+    assert results["left_out"] == [
+        "2 threads: the load was 2.5, these races need 2 cores to themselves"
+    ]
 
 
 def test_too_few_repetitions_are_refused(capsys):
