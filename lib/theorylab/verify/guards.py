@@ -370,6 +370,12 @@ def relations_consistent(contradictory: bool) -> None:
         raise Refused("relations: 1 = 0 follows from them; nothing satisfies them")
 
 
+def some_point(name: str, found: bool) -> None:
+    """What is assumed is met by at least one exact point."""
+    if not found:
+        raise Refused(f"{name}: no exact point that satisfies them was found")
+
+
 def denominators_declared(missing: list[str]) -> None:
     """What is divided by is seen to be different from zero (else: undecided)."""
     if missing:

@@ -132,7 +132,9 @@ class _Problem:
     def __init__(
         self, f: Function, box: Box, bound: Any, sense: str, precision: int
     ) -> None:
-        self.f, self.box, self.bound = f, box, bound
+        self.f, self.bound = f, bound
+        # A copy: what f does to the caller's box, or a subclass says, is no matter.
+        self.box = Box(*zip(*box.exact))
         self.turned = sense == ">="
         self.precision = precision
         self.limit = self.limit_now()
@@ -256,7 +258,8 @@ def _branch(
         boxes += 1
         value = problem.value([s.ball for s in sides])
         if boxes <= ALWAYS_SAMPLED or boxes % SAMPLE_EVERY == 0:
-            _honest_on_part(problem, sides, value, rng)
+            # Few boxes prove much each, so the first ones answer for more points.
+            _honest_on_part(problem, sides, value, rng, 1 + ALWAYS_SAMPLED // boxes)
         if value.is_finite():
             if value.upper() <= problem.floor:
                 leaves += 1
@@ -304,16 +307,20 @@ def _volume(sides: _Sides) -> fmpq:
 
 
 def _honest_on_part(
-    problem: _Problem, sides: _Sides, value: arb, rng: np.random.Generator
+    problem: _Problem,
+    sides: _Sides,
+    value: arb,
+    rng: np.random.Generator,
+    points: int,
 ) -> None:
-    """The ball of a part holds the value at a random exact point of it, and what
+    """The ball of a part holds the values at random exact points of it, and what
     the part gives at twice the precision."""
-    steps = rng.integers(0, HONESTY_GRID + 1, len(sides))
-    point = tuple(
-        s.lower + (s.upper - s.lower) * fmpq(int(k), HONESTY_GRID)
-        for s, k in zip(sides, steps)
-    )
-    guards.encloses(value, problem.at(point), point)
+    for steps in rng.integers(0, HONESTY_GRID + 1, (points, len(sides))):
+        point = tuple(
+            s.lower + (s.upper - s.lower) * fmpq(int(k), HONESTY_GRID)
+            for s, k in zip(sides, steps)
+        )
+        guards.encloses(value, problem.at(point), point)
     with exact.working_precision(2 * problem.precision):
         finer = problem.value([balls.interval(s.lower, s.upper) for s in sides])
     guards.precisions_overlap(value, finer)

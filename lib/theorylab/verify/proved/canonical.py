@@ -345,15 +345,14 @@ class Alphabet:
 
     def _unknown(self, e: sympy.Expr) -> sympy.Expr:
         guards.evaluated("expression", e)
-        for a in e.args:
-            self.rewrite(a)
-        known_real = isinstance(e, _REAL_ON_REALS) and all(
-            self.real(self.rewrite(a)) for a in e.args
+        inner = [a for a in e.args if isinstance(a, sympy.Expr)]
+        known_real = all([self.real(self.rewrite(a)) for a in inner]) and isinstance(
+            e, _REAL_ON_REALS
         )
         self._remember(e)
-        return self._letter(
-            (e.func, *map(_key, e.args)), "real" if known_real else "unknown"
-        )
+        # Arguments that are no numbers (the limits of a sum) stand as they are.
+        same = (e.func, *(_key(a) if a in inner else a for a in e.args))
+        return self._letter(same if e.args else e, "real" if known_real else "unknown")
 
     def _remember(self, e: sympy.Expr) -> None:
         if e not in self.opaque and not isinstance(e, _REAL_ON_REALS):

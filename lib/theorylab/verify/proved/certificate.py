@@ -117,7 +117,8 @@ def sum_of_squares(
         equations: pairs ``(h_j, q_j)``; ``h_j = 0`` is assumed.
 
     Raises:
-        Refused: a float anywhere.
+        Refused: a float anywhere, or constraints that no exact point is found to
+            satisfy.
         ValueError: not a polynomial, a shape that does not fit, no symbols.
 
     >>> x, y = sympy.symbols("x y")
@@ -151,11 +152,7 @@ def sum_of_squares(
             detail="refuted by an exact point",
             witness=f"{show(refuting)}: p = {low}",
         )
-    if not feasible:
-        return _issue(
-            Verdict.UNDECIDED, domain, detail="no exact point of the domain was found"
-        )
-
+    guards.some_point("constraints", feasible)
     total = sympy.Integer(0)
     blocks = [(sympy.Integer(1), basis, gram)]
     blocks += [(g, b, m) for g, (_, b, m) in zip(signs, constraints)]
@@ -281,7 +278,7 @@ def lp_bound(
         bound: the claimed bound; default the dual value ``b.y``.
 
     Raises:
-        Refused: a float anywhere.
+        Refused: a float anywhere, or no feasible point.
         ValueError: shapes that do not fit.
 
     >>> lp_bound([1, 1], [[1, 2], [2, 1]], [3, 3], ["1/3", "1/3"], [1, 1]).tightness
@@ -316,14 +313,8 @@ def lp_bound(
         candidates += _linprog_hints(c, rows, b, nonnegative=True)
     points = [x for x in candidates if feasible(x)]
     best = max(points, key=lambda x: _dot(c, x), default=None)
-    if best is None:
-        return _issue(
-            Verdict.UNDECIDED,
-            domain,
-            bound=limit,
-            detail="give a feasible primal point",
-        )
-    found = _dot(c, best)
+    guards.some_point("primal", best is not None)
+    found = limit if best is None else _dot(c, best)
     fields = {"observed": found, "bound": limit}
     if found > limit:
         return _issue(

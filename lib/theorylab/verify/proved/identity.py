@@ -42,8 +42,9 @@ def identity(
 
     Raises:
         Refused: floats, truth values, sums left standing, sides that are the same
-            before any algebra, relations that contradict each other, symbols in
-            ``nonzero`` or ``relations`` that are of no use.
+            before any algebra, relations that contradict each other or that no exact
+            point is found to satisfy, and ``nonzero`` or ``relations`` that say
+            nothing about the symbols of the claim.
 
     >>> x, y = sympy.symbols("x y")
     >>> identity((x**2 - y**2) / (x - y), x + y, nonzero=[x - y]).verdict
@@ -78,8 +79,7 @@ def identity(
             detail="the sides differ at an exact point",
             witness=f"{where}: {sides}" if where else sides,
         )
-    if equations and not tried:
-        return _undecided(words, "no exact point satisfies the relations")
+    guards.some_point("relations", bool(tried) or not equations)
     try:
         guards.denominators_declared(claim.undeclared())
         proved = claim.follows()
@@ -168,11 +168,14 @@ class _Claim:
 
     def undeclared(self) -> list[str]:
         """The denominators that are not seen to be different from zero."""
-        allowed = {str(f) for p in self._never for f in self._quotients.factors(p)}
+        definite = [d for _, d in self._divisors if self.alphabet.definite(d)]
+        allowed = {
+            str(f)
+            for p in [*self._never, *map(self._numerator, definite)]
+            for f in self._quotients.factors(p)
+        }
         missing = []
         for shown, rewritten in self._divisors:
-            if self.alphabet.definite(rewritten):
-                continue
             p = self._numerator(rewritten)
             if p == 0 or not all(
                 str(f) in allowed

@@ -81,7 +81,7 @@ def value(expr: sympy.Expr, point: Point) -> Value:
     """
     if expr.is_Rational:
         return fmpq(int(expr.p), int(expr.q))
-    if expr.is_Symbol:
+    if expr in point:
         return point[expr]
     if expr.is_Add:
         total: Value = fmpq(0)
@@ -98,11 +98,11 @@ def value(expr: sympy.Expr, point: Point) -> Value:
     constants = _constants()
     if expr in constants:
         return constants[expr]
-    args = [value(a, point) for a in expr.args]
     if expr.func in (sympy.Max, sympy.Min):
+        args = [value(a, point) for a in expr.args]
         return _extreme(args, largest=expr.func is sympy.Max)
-    if expr.func in _UNARY and len(args) == 1:
-        return _finite(_UNARY[expr.func](_acb(args[0])))
+    if expr.func in _UNARY and len(expr.args) == 1:
+        return _finite(_UNARY[expr.func](_acb(value(expr.args[0], point))))
     raise NoValue(f"no enclosure is known for {expr.func}")
 
 

@@ -79,7 +79,8 @@ def unsat(
             f"z3 cannot tell whether the hypotheses have a model "
             f"({solver.reason_unknown()})",
         )
-    _second_values(hypotheses, variables, solver.model(), timeout)
+    if answer == z3.sat:
+        _second_values(hypotheses, variables, solver.model(), timeout)
 
     solver = _solver([*hypotheses, z3.Not(claim)], timeout)
     answer = solver.check()
