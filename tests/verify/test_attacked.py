@@ -6,7 +6,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from theorylab.verify import (
@@ -152,6 +152,7 @@ def test_a_bound_one_percent_too_low_is_broken(name):
 
 
 @settings(max_examples=10, deadline=None)
+@example(6, 57231)  # its second eigenvalue is 0.94 of the first
 @given(st.integers(2, 6), st.integers(0, 10**6))
 def test_the_top_eigenvalue_is_never_passed_and_nearly_reached(n, seed):
     matrix = symmetric(n, seed)
@@ -163,7 +164,6 @@ def test_the_top_eigenvalue_is_never_passed_and_nearly_reached(n, seed):
         top,
         rounding=1e-9 * top,
         rng=rng(seed),
-        steps=100,
     )
     assert found.verdict is Verdict.HOLDS
     assert found.tightness > 0.99
