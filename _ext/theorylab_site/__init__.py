@@ -19,10 +19,12 @@ from typing import Any
 
 from docutils import nodes
 from docutils.parsers.rst import Directive
+from sphinx import addnodes
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective, SphinxRole
+from sphinx_proof.nodes import proof_node
 
 from theorylab.verify.evidence import SYMBOLS
 
@@ -90,14 +92,46 @@ def note_page(app: Sphinx, doctree: nodes.document) -> None:
     env = app.env
     if any(True for _ in doctree.findall(_is_computed)):
         _filled(env).add(env.docname)
-    named = {
-        node["label"]: tuple(
-            dict.fromkeys(ref["claim"] for ref in node.findall(theorylab_check))
-        )
-        for node in doctree.findall(_is_statement)
-    }
-    titles = {node["label"]: _title(node) for node in doctree.findall(_is_statement)}
-    _boxes(env)[env.docname] = {k: (titles[k], named[k]) for k in named}
+    _boxes(env)[env.docname] = statements_of(doctree)
+
+
+def statements_of(doctree: nodes.document) -> dict[str, tuple[str, tuple[str, ...]]]:
+    """Title and checks of every labelled box of a page.
+
+    A check belongs to the box that names it, or whose proof does. A proof belongs to
+    the boxes that its first paragraph links to (``of {prf:ref}`label```), else to the
+    box right above it, else to the first box of the page.
+    """
+    titles: dict[str, str] = {}
+    checks: dict[str, list[str]] = {}
+    for node in doctree.findall(nodes.Element):
+        owners = []
+        if _is_statement(node):
+            titles[node["label"]] = _title(node)
+            checks[node["label"]] = []
+            owners = [node["label"]]
+        elif isinstance(node, proof_node):
+            owners = _proves(node, list(titles))
+        for owner in owners:
+            checks[owner] += [ref["claim"] for ref in node.findall(theorylab_check)]
+    return {k: (titles[k], tuple(dict.fromkeys(checks[k]))) for k in titles}
+
+
+def _proves(proof: nodes.Element, above: list[str]) -> list[str]:
+    opening = proof.next_node(nodes.paragraph)
+    links = opening.findall(addnodes.pending_xref) if opening else ()
+    named = [link["reftarget"] for link in links if link["reftarget"] in above]
+    if named:
+        return named
+    siblings = proof.parent.children
+    before = [n for n in siblings[: siblings.index(proof)] if _is_content(n)]
+    if before and _is_statement(before[-1]):
+        return [before[-1]["label"]]
+    return above[:1]
+
+
+def _is_content(node: nodes.Node) -> bool:
+    return isinstance(node, nodes.Element) and not isinstance(node, nodes.Invisible)
 
 
 def forget_page(app: Sphinx, env: BuildEnvironment, docname: str) -> None:

@@ -215,7 +215,7 @@ def claim_graphs(book: Book, link: Link, titles: Titles) -> str:
 def theorem_list(
     book: Book, statements: Sequence[Statement], link: Link, titles: Titles
 ) -> str:
-    """Every numbered statement, with the checks its box names."""
+    """Every numbered statement, with the checks that it or its proof names."""
     rows = []
     for s in statements:
         checks = ", ".join(
@@ -231,7 +231,7 @@ def theorem_list(
             f'<a href="{e(link(s.docname, s.label))}">{e(name)}</a></th>'
             f"<td>{e(s.title)}</td>"
             f'<td><a href="{e(link(s.docname, ""))}">{e(titles[s.docname])}</a></td>'
-            f"<td>{checks or 'stated without a check'}</td></tr>"
+            f"<td>{checks or 'no check named'}</td></tr>"
         )
     if not rows:
         return "<p>No chapter states a theorem yet.</p>"
