@@ -1,0 +1,250 @@
+"""The computed pages: complete, escaped, and refusing what is not in the book."""
+
+import json
+import sys
+
+import pytest
+import yaml
+from bs4 import BeautifulSoup
+
+from .samples import ROOT
+
+sys.path.insert(0, str(ROOT / "_ext"))
+from theorylab_site import graph, pages
+from theorylab_site.book import Book
+
+PARTS = {"attention": "Attention", "learning": "Learning"}
+
+
+def check(slug, name, *, rests_on=(), kind="proved", verdict="holds"):
+    return {
+        "id": f"{slug}/{name}",
+        "name": name,
+        "claim": "a < b & c",
+        "kind": kind,
+        "detail": "",
+        "verdict": verdict,
+        "observed": "1/3",
+        "bound": "1/2",
+        "tightness_text": "0.6667",
+        "loose": None,
+        "domain": "0 < a <script>",
+        "controls": [{"name": "b dropped", "outcome": "fails", "how": ""}],
+        "rests_on": list(rests_on),
+    }
+
+
+def record(slug, part, *checks):
+    return {"schema": 1, "slug": slug, "title": slug, "part": part, "checks": [*checks]}
+
+
+def book(verdict="holds"):
+    one = record(
+        "one",
+        "attention",
+        check("one", "a", verdict=verdict),
+        check("one", "b", rests_on=["one/a"]),
+        check("one", "c", rests_on=["one/b", "one/a"], kind="attacked"),
+        check("one", "alone"),
+    )
+    two = record("two", "learning", check("two", "a", rests_on=["one/c"]))
+    places = {"one": "chapters/one", "two": "chapters/two"}
+    return Book([one, two], places, {"chapters/one": 2.0, "chapters/two": 3.25})
+
+
+TITLES = {"chapters/one": "First & best", "chapters/two": "Second"}
+
+
+def link(page, anchor):
+    return f"{page}.html#{anchor}" if anchor else f"{page}.html"
+
+
+def read(text):
+    return BeautifulSoup(text, "html.parser")
+
+
+def test_the_ledger_holds_every_claim_without_javascript():
+    page = read(pages.ledger_table(book(), link, TITLES, PARTS))
+    rows = page.select("#ledger-table tbody tr")
+    assert [row.a.get_text() for row in rows] == ["a", "b", "c", "alone", "a"]
+    assert not any(row.has_attr("hidden") for row in rows)
+    assert rows[0].a["href"] == "chapters/one.html#check-one-a"
+    assert "a < b & c" in rows[0].get_text()
+    assert page.find("script") is None  # what a record says is text, never markup
+    assert page.form.has_attr("hidden")
+    assert {row["data-part"] for row in rows} == set(PARTS.values())
+    heads = [th.get_text() for th in page.select("thead th")]
+    assert heads[-1] == "fully verified"
+    assert all(len(row.find_all(["td", "th"])) == len(heads) for row in rows)
+
+
+def test_what_rests_on_a_failure_is_not_fully_verified():
+    page = read(pages.ledger_table(book("undecided"), link, TITLES, PARTS))
+    states = [row["data-fully-verified"] for row in page.select("tbody tr")]
+    assert states == ["no", "no", "no", "yes", "no"]
+    assert "4 of 5 claims hold" in read(pages.summary(book("undecided"))).get_text()
+
+
+def test_the_counts_come_from_the_records():
+    text = read(pages.summary(book())).get_text()
+    assert "5 of 5 claims hold" in text
+    assert "5 of 5 controls fail" in text
+    assert "4 ■ proved" in text
+    assert "1 ▲ attacked" in text
+
+
+def test_no_ledger_is_said_on_every_page():
+    empty = Book(problem="no record in any notebook")
+    for text in (
+        pages.summary(empty),
+        pages.ledger_table(empty, link, TITLES, PARTS),
+        pages.claim_graphs(empty, link, TITLES),
+    ):
+        assert "No ledger." in text
+        assert "no record in any notebook" in text
+
+
+def test_the_graph_and_its_table_say_the_same():
+    page = read(pages.claim_graphs(book(), link, TITLES))
+    one, two = page.find_all("section")
+    assert {a["href"] for a in one.svg.find_all("a")} == {
+        f"chapters/one.html#check-one-{name}" for name in "abc"
+    }
+    assert all(a.title.get_text() for a in page.select("svg a"))
+    assert "On its own each: alone." in one.get_text(" ", strip=True).replace(" .", ".")
+    assert "one/c" in two.svg.get_text()
+    assert "two/a" in one.find("table").get_text()
+    ids = [tag["id"] for tag in page.find_all(id=True)]
+    assert len(ids) == len(set(ids))
+
+
+def test_an_edge_never_runs_behind_a_claim():
+    pairs = [("a", "b"), ("b", "c"), ("c", "d"), ("a", "d"), ("a", "c"), ("e", "d")]
+    columns, chains = graph.layers(pairs)
+    at = {place: x for x, column in enumerate(columns) for place in column}
+    for chain in chains:
+        levels = [at[place] for place in chain]
+        # A chain takes one place in every layer it passes, so no box stands there.
+        assert levels == list(range(levels[0], levels[0] + len(chain)))
+        assert all(len(place) > 1 for place in chain[1:-1])
+    assert {(c[0][0], c[-1][0]) for c in chains} == set(pairs)
+
+
+def test_edges_are_untangled():
+    pairs = [("a", "y"), ("b", "x"), ("c", "z"), ("a", "x2"), ("b", "y2")]
+    columns, chains = graph.layers(pairs)
+    assert graph.crossings(columns, chains) == 0
+
+
+def test_run_times_start_with_the_slowest():
+    page = read(pages.run_times(book(), link, TITLES))
+    assert [td.get_text() for td in page.select("td")] == ["3.2", "2.0"]
+    assert "2 notebooks, 5.2 s in all" in page.get_text()
+
+
+# The list of papers
+
+
+def papers():
+    path = ROOT / "data" / "papers" / "papers.yml"
+    return yaml.safe_load(path.read_text(encoding="utf-8"))
+
+
+def test_every_paper_has_its_fields_and_its_bibliography_entry():
+    listed = papers()
+    entries = (ROOT / "references.bib").read_text(encoding="utf-8")
+    ids = [paper["id"] for paper in listed["papers"]]
+    assert ids == [f"P{n:03}" for n in range(1, 109)]
+    keys = [paper["cite"] for paper in listed["papers"]]
+    assert len(keys) == len(set(keys))
+    for paper in listed["papers"]:
+        assert paper["part"] in listed["parts"], paper["id"]
+        assert paper["title"]
+        assert paper["chapters"], paper["id"]
+        assert 1990 < paper["year"] < 2030
+        assert isinstance(paper["authors"], list)
+        assert f"{{{paper['cite']}," in entries, paper["id"]
+        assert paper["arxiv"] is None or len(paper["arxiv"]) == 10
+
+
+def test_a_paper_works_when_a_chapter_of_it_is_in_the_book():
+    listed = papers()
+    here = {"polynomial-method": "chapters/one"}
+    page = read(
+        pages.papers(listed, here, {"alman2023fast": "b.html#id1"}, link, TITLES)
+    )
+    rows = page.select("tbody tr")
+    assert len(rows) == 108
+    working = [row for row in rows if row["data-state"] == "working"]
+    assert [row.find("a", string="First & best")["href"] for row in working] == [
+        "chapters/one.html"
+    ]
+    assert "108 papers; 1 have a working chapter" in page.get_text()
+
+
+# The errata
+
+
+def entry(**change):
+    good = {"paper": "P1", "stated": "x < y", "true": "x <= y", "claims": ["one/a"]}
+    return {"papers": [{**good, **change}]}
+
+
+LIST = {"papers": [{"id": "P1", "title": "A paper"}]}
+
+
+def test_an_erratum_links_to_the_claim_that_shows_it():
+    page = read(pages.errata(entry(), book(), link, "papers", LIST))
+    assert page.a["href"] == "chapters/one.html#check-one-a"
+    assert "x < y" in page.get_text()
+    assert "None so far" in pages.errata({"papers": []}, book(), link, "papers", LIST)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"claims": ["one/z"]}, "no claim 'one/z'"),
+        ({"paper": "P2"}, "no paper 'P2'"),
+    ],
+)
+def test_an_erratum_names_what_there_is(change, message):
+    with pytest.raises(ValueError, match=message):
+        pages.errata(entry(**change), book(), link, "papers", LIST)
+
+
+def test_an_erratum_is_whole():
+    with pytest.raises(ValueError, match="lacks"):
+        pages.errata({"papers": [{"paper": "P1"}]}, book(), link, "papers", LIST)
+
+
+# The races
+
+
+def test_races_show_every_figure_and_a_plot(tmp_path):
+    row = {
+        "name": "d=4 degree 4",
+        "n": 8192,
+        "d": 4,
+        "r": 70,
+        "threads": 1,
+        "baseline": "torch SDPA",
+        "baseline_seconds": 1.5,
+        "seconds": 0.015,
+        "ratio": {"median": 100.0, "low": 90.0, "high": 110.0},
+        "certified_error": 3e-6,
+        "gemm_share": 0.5,
+        "peak_mb": None,
+    }
+    data = {
+        "machine": {"cores": 2},
+        "versions": {"torch": "2"},
+        "races": [row, {**row, "n": 16384, "certified_error": None}],
+    }
+    path = tmp_path / "results.json"
+    path.write_text(json.dumps(data), encoding="utf-8")
+    page = read(pages.races(path))
+    assert len(page.select("#race-table tbody tr")) == 2
+    assert page.svg["role"] == "img"
+    assert "100" in page.svg["aria-label"]
+    assert "cores 2" in page.get_text()
+    assert "make bench" in pages.races(tmp_path / "missing.json")
