@@ -206,4 +206,4 @@ def test_domain_in_words():
     found = enclosed.at_most(lambda n: n, lambda n: n + 1, inputs=range(5))
     assert found.domain == "the inputs 0, 1, 2 and 2 more"
     named = enclosed.at_most(lambda n: n, lambda n: n, inputs=[1], domain="one case")
-    assert named.domain == "one case"
+    assert named.domain == "1 instance: one case"

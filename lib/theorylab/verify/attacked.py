@@ -67,7 +67,7 @@ def maximum(
         plant: one point ``(dim,)`` or several ``(k, dim)`` of the domain.
         loose: why a bound that nothing comes near is kept.
         rounding: how far float rounding alone may carry the objective above the
-            bound; at most 1e-4 of it, and printed. By default nothing is allowed.
+            bound; at most 1e-8 of it, and printed. By default nothing is allowed.
 
     Returns:
         Evidence that holds if hunt and plant stay at or under the bound, fails if
@@ -491,6 +491,8 @@ def _report(
         "evaluations": game.evaluations,
         "rounding": game.rounding,
     }
+    if game.not_finite is not None:
+        extra["not finite"] = True
     if plant is not None:
         extra |= {"plant gives": plant.value, "plant tightness": plant.ratio}
         detail += f"; the hunt reached {hunt.ratio:.3g} of the bound, the plant "

@@ -42,7 +42,8 @@ def at_most(
         lhs, rhs: functions of one input, returning a ball (arb) or an exact number.
         inputs: distinct exact inputs (tuples of integers, rationals, text, integer
             arrays, ...), each passed whole to both sides.
-        domain: what the inputs are, in words; by default they are listed.
+        domain: what the inputs are, in words, printed after their number; by
+            default they are listed.
         strict: whether equality breaks the claim.
 
     Returns:
@@ -81,7 +82,7 @@ def at_most(
         _verdict(worst, open_cases),
         observed=tightest.lhs,
         bound=tightest.rhs,
-        domain=domain or _listed(inputs),
+        domain=_where(domain, inputs),
         detail=_detail(inputs, open_cases, most),
         cases=len(inputs),
         tightness=None if worst else tightest.tightness,
@@ -149,7 +150,7 @@ def equal(
         _verdict(worst, open_cases),
         observed=distance if most else None,
         bound=tolerance if most else None,
-        domain=domain or _listed(inputs),
+        domain=_where(domain, inputs),
         detail=_detail(inputs, open_cases, most),
         cases=len(inputs),
         witness=_witness(worst, open_cases),
@@ -181,10 +182,19 @@ def _witness(worst: Any, open_cases: list[Any]) -> str | None:
 
 
 def _detail(inputs: list[Any], open_cases: list[Any], most: int) -> str:
-    count = f"{len(inputs):,} instance" + ("s" if len(inputs) > 1 else "")
+    count = _instances(inputs)
     undecided = f", {len(open_cases):,} undecided" if open_cases else ""
     how = f"balls of 64 to {most} bits" if most else "exact rationals"
     return f"{count}{undecided}, {how}"
+
+
+def _instances(inputs: list[Any]) -> str:
+    return f"{len(inputs):,} instance" + ("s" if len(inputs) > 1 else "")
+
+
+def _where(words: str | None, inputs: list[Any]) -> str:
+    """Words of the chapter never hide how few inputs there were."""
+    return f"{_instances(inputs)}: {words}" if words else _listed(inputs)
 
 
 def _listed(inputs: list[Any]) -> str:

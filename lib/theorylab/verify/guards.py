@@ -182,6 +182,15 @@ def crash_is_no_failure(claim_id: str, words: str, problem: Exception) -> None:
     ) from problem
 
 
+def broken_by_a_number(claim_id: str, words: str, found: Evidence) -> None:
+    """A control whose value is NaN or infinite has crashed quietly."""
+    if found.extra.get("not finite"):
+        raise Refused(
+            f"{claim_id}, control {words!r}: the objective or its bound is not finite "
+            f"({found.witness}); that is no failed bound"
+        )
+
+
 def expectation_met(claim_id: str, expect: set[str], hows: list[str]) -> None:
     """Every hypothesis named in ``expect`` is violated by some control."""
     missing = [h for h in sorted(expect) if f"hypothesis: {h}" not in hows]
@@ -211,7 +220,8 @@ def same_finding(claim_id: str, first: Evidence, again: Evidence) -> None:
 
 def not_vacuous(claim_id: str, tightness: float | None, loose: str | None) -> None:
     """A bound more than 10^3 above what was observed says why it is kept."""
-    if tightness is not None and tightness < 1e-3 and not (loose and loose.strip()):
+    reason_in_words(loose)
+    if tightness is not None and tightness < 1e-3 and not loose:
         raise Refused(
             f"{claim_id}: the bound is {1 / tightness if tightness else math.inf:.3g} "
             "times what was observed; tighten it, or say why in loose="
@@ -418,6 +428,21 @@ def hypotheses_needed(idle: bool) -> None:
     """A claim that holds without its hypotheses is stated without them."""
     if idle:
         raise Refused("hypotheses: not needed, the claim holds without them: drop them")
+
+
+def premise_among_hypotheses(implication: bool) -> None:
+    """A premise inside the claim would escape every question put to hypotheses."""
+    if implication:
+        raise Refused("claim: it is an implication; put its premise into hypotheses")
+
+
+def alternatives_needed(idle: str | None) -> None:
+    """A claim of the form *A or B* (also *not A, or B*) needs each of its parts."""
+    if idle is not None:
+        raise Refused(
+            f"claim: it holds without its part {idle}; is it a premise that nothing "
+            "meets, or that is not needed? (premises belong to the hypotheses)"
+        )
 
 
 def solvers_agree(second: str) -> None:
@@ -806,10 +831,10 @@ def bound_not_negative(limits: np.ndarray) -> None:
 
 
 def rounding_is_small(rounding: float, limit: float) -> None:
-    """Rounding explains a little above the bound, not a failure of it."""
-    if rounding > 0 and rounding > 1e-4 * limit:
+    """Rounding of doubles explains a little above the bound, not a failure of it."""
+    if rounding > 0 and rounding > 1e-8 * limit:
         raise Refused(
-            f"rounding: {rounding} is more than 1e-4 of the bound {limit:.4g}"
+            f"rounding: {rounding} is more than 1e-8 of the bound {limit:.4g}"
         )
 
 

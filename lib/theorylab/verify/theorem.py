@@ -301,6 +301,7 @@ def _control(
     except Exception as problem:
         guards.crash_is_no_failure(claim_id, words, problem)
         return Control(words, "fails", type(problem).__name__), None
+    guards.broken_by_a_number(claim_id, words, found)
     how = found.witness or report.comparison(found)
     return Control(words, found.verdict.value, how), found.kind
 

@@ -2,15 +2,18 @@
 
 import math
 import random
+from fractions import Fraction
 
 import numpy as np
 import torch
 
 from theorylab.verify import (
+    Box,
     ClaimNotEstablished,
     Evidence,
     HypothesisViolated,
     Verdict,
+    attacked,
 )
 
 from ..helpers import finding
@@ -134,6 +137,31 @@ def control_crashes():
         "The claim in words."
         np.zeros(2) + np.zeros(size)
         return finding("holds")
+
+    return accepted(thm)
+
+
+def control_is_not_a_number():
+    """Divided by zero, the control 'breaks' a bound that no damage breaks."""
+    thm = chapter()
+
+    @thm.check("claim", controls={"another unit": {"unit": 0}})
+    def claim(unit=1, *, rng):
+        "The claim in words."
+        return attacked.maximum(
+            lambda x: x.sum(1) / unit, Box([0], [1]), Fraction(3, 2), rng=rng
+        )
+
+    return accepted(thm)
+
+
+def reason_that_is_no_reason():
+    thm = chapter()
+
+    @thm.check("claim", controls=BROKEN, loose=".")
+    def claim(verdict="holds"):
+        "The claim in words."
+        return finding(verdict, tightness=1e-9)
 
     return accepted(thm)
 
@@ -270,6 +298,18 @@ FRAUDS = [
     Fraud("a", "a certificate of nothing", empty_certificate, ("nothing_left_out",)),
     Fraud("l", "no control at all", no_control, ("has_controls",)),
     Fraud("l", "the control crashes", control_crashes, ("crash_is_no_failure",)),
+    Fraud(
+        "l",
+        "the control divides by zero",
+        control_is_not_a_number,
+        ("broken_by_a_number",),
+    ),
+    Fraud(
+        "i",
+        "a bound kept for no reason",
+        reason_that_is_no_reason,
+        ("reason_in_words",),
+    ),
     Fraud(
         "l",
         "the control trips another hypothesis",

@@ -376,6 +376,13 @@ def objective_without_a_gradient():
     )
 
 
+def little_failure_called_rounding():
+    """1 <= 0.99991, and the missing part is put down to the floats."""
+    return attacked.maximum(
+        lambda x: x.sum(1), Box([0], [1]), 0.99991, rounding=9.9e-5, rng=rng()
+    )
+
+
 class Obliging(np.random.Generator):
     """A generator whose children are all the one that came out well."""
 
@@ -630,6 +637,12 @@ FRAUDS = [
         "i",
         "a failure called rounding",
         failure_called_rounding,
+        ("rounding_is_small",),
+    ),
+    Fraud(
+        "i",
+        "a small failure called rounding",
+        little_failure_called_rounding,
         ("rounding_is_small",),
     ),
     Fraud(

@@ -80,6 +80,20 @@ def hypotheses_for_show():
     return proved.unsat([a > 0, b > 0], (a + b) * (a + b) >= 4 * a * b)
 
 
+def premise_inside_the_claim():
+    """The same contradiction, moved where no question is asked about it."""
+    return proved.unsat([], z3.Implies(z3.And(a > 1, a < 0), a * b > 7))
+
+
+def premise_of_one_point():
+    return proved.unsat([], z3.Implies(a == 3, a * a == 9))
+
+
+def premise_as_an_alternative():
+    impossible = z3.And(a > 1, a < 0)
+    return proved.unsat([], z3.ForAll([b], z3.Or(z3.Not(impossible), a * b > 7)))
+
+
 def literally_true():
     return proved.unsat([], z3.Or(a > b, z3.Not(a > b)))
 
@@ -224,6 +238,24 @@ FRAUDS = [
     ),
     Fraud("e", "hypotheses of one point", hypotheses_of_one_point, ("second_value",)),
     Fraud("e", "hypotheses for show", hypotheses_for_show, ("hypotheses_needed",)),
+    Fraud(
+        "e",
+        "a contradiction inside the claim",
+        premise_inside_the_claim,
+        ("premise_among_hypotheses", "alternatives_needed"),
+    ),
+    Fraud(
+        "e",
+        "a premise of one point",
+        premise_of_one_point,
+        ("premise_among_hypotheses",),
+    ),
+    Fraud(
+        "e",
+        "a contradiction as an alternative",
+        premise_as_an_alternative,
+        ("alternatives_needed",),
+    ),
     Fraud("d", "literally true", literally_true, ("not_literally_true",)),
     Fraud(
         "g", "an enclosure of the midpoint", enclosure_of_the_midpoint, ("encloses",)

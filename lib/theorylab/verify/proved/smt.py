@@ -41,7 +41,8 @@ def unsat(
 
     Raises:
         Refused: truth values for formulas, contradictory or idle hypotheses, a
-            variable with one value only, solvers that contradict each other.
+            variable with one value only, a premise or an idle alternative inside the
+            claim, solvers that contradict each other.
 
     >>> x, y = z3.Reals("x y")
     >>> unsat([x > 0, y > 0], (x + y) * (x + y) >= 4 * x * y - x).detail
@@ -55,6 +56,7 @@ def unsat(
     if not timeout > 0:
         raise ValueError(f"timeout: expected a positive number, got {timeout!r}")
     hypotheses = list(hypotheses)
+    guards.premise_among_hypotheses(z3.is_implies(claim))
     guards.not_literally_true(z3.is_true(z3.simplify(claim)), bool(hypotheses))
     variables = _variables([*hypotheses, claim])
     domain = _domain(variables, hypotheses)
@@ -93,6 +95,7 @@ def unsat(
         witness = ", ".join(f"{v} = {_exactly(model, v)}" for v in variables)
         return finding(Verdict.FAILS, "a model of the negation", witness)
 
+    guards.alternatives_needed(_idle_part(hypotheses, claim, timeout))
     if hypotheses:
         alone = _solver([z3.Not(claim)], timeout).check()
         guards.hypotheses_needed(alone == z3.unsat)
@@ -156,6 +159,30 @@ def _second_values(
             continue
         answer = _solver([*hypotheses, v != only], timeout).check()
         guards.second_value(str(v), str(only), answer == z3.unsat)
+
+
+def _parts(claim: z3.BoolRef) -> list[z3.BoolRef]:
+    """What a claim is a choice of: *A implies B* is *not A, or B*."""
+    while z3.is_quantifier(claim) and claim.is_forall():
+        names = [claim.var_name(i) for i in range(claim.num_vars())]
+        fresh = [z3.FreshConst(claim.var_sort(i), n) for i, n in enumerate(names)]
+        claim = z3.substitute_vars(claim.body(), *reversed(fresh))
+    if z3.is_implies(claim):
+        return [z3.Not(claim.arg(0)), *_parts(claim.arg(1))]
+    return list(claim.children()) if z3.is_or(claim) else [claim]
+
+
+def _idle_part(
+    hypotheses: list[z3.BoolRef], claim: z3.BoolRef, timeout: float
+) -> str | None:
+    """A part of the claim without which it holds as well."""
+    parts = _parts(claim)
+    for i, part in enumerate(parts[:-1] and parts):
+        others = parts[:i] + parts[i + 1 :]
+        left = _solver([*hypotheses, *map(z3.Not, others)], timeout).check()
+        if left == z3.unsat:
+            return " ".join(str(part).split())
+    return None
 
 
 def _exactly(model: z3.ModelRef, variable: z3.ExprRef) -> str:
