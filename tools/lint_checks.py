@@ -30,7 +30,7 @@ EXACT = {
     "exhausted.vectorised": {0: "sides"},
     "enclosed.at_most": {0: "lhs", 1: "rhs"},
     "enclosed.equal": {0: "a", 1: "b"},
-    "proved.on_box": {0: "f"},
+    "proved.on_box": {0: "f", 2: "bound"},
 }
 """The verifiers whose functions must compute without floats, and which those are.
 
@@ -47,6 +47,23 @@ FLOATING_NUMPY = frozenset(
     """.split()  # noqa: SIM905
 )
 """What of NumPy is no integer arithmetic; the rest is allowed on integer arrays."""
+ROUNDED = frozenset({"int", "round", "floor", "ceil", "trunc"})
+"""What hides that a true division of integers gave a float."""
+BALLS = frozenset({"max", "min", "sorted"})
+"""What branches on the order of balls, where an undecided comparison is false."""
+VERIFIERS = frozenset(
+    {"proved", "exhausted", "enclosed", "attacked", "scaled", "sampled", "Theorem"}
+)
+INSIDE = frozenset(
+    """
+    __setattr__ __delattr__ __dict__ __globals__ __builtins__ __code__ __closure__
+    __defaults__ __kwdefaults__ __subclasses__ __class__ __bases__
+    """.split()  # noqa: SIM905
+)
+REACHING = frozenset(
+    {"setattr", "delattr", "vars", "globals", "locals", "exec", "eval", "__import__"}
+)
+"""Ways past the names that the rules read; no chapter needs one."""
 EXACT_NUMBERS = frozenset(
     {"Fraction", "fmpq", "fmpz", "Rational", "Integer", "rational", "int", "round"}
 )
@@ -521,16 +538,70 @@ def _floats(node: ast.AST, verifier: str) -> Iterator[str]:
     arrays = verifier == "exhausted.vectorised"
     for part in ast.walk(node):
         if isinstance(part, ast.Constant) and isinstance(part.value, float):
-            if not part.value.is_integer():
-                yield f"the float {part.value!r}"
+            yield f"the float {part.value!r}"
         elif isinstance(part, ast.Call) and _word(part.func) in {"float", "complex"}:
             yield f"a call of {_word(part.func)}"
+        elif isinstance(part, ast.Call) and _word(part.func) in ROUNDED:
+            if any(_divides(n) for a in part.args for n in ast.walk(a)):
+                yield f"a true division inside {_word(part.func)}"
+        elif _divides(part) and _whole(part.left) and _whole(part.right):
+            yield f"{ast.unparse(part)}, a division of plain integers"
         elif isinstance(part, ast.Attribute) and isinstance(part.value, ast.Name):
             integers = arrays and part.attr not in FLOATING_NUMPY
             if part.value.id in FLOATING - (NUMPY if integers else set()):
                 yield f"{part.value.id}.{part.attr}"
-        elif arrays and isinstance(part, ast.BinOp) and isinstance(part.op, ast.Div):
+        elif arrays and _divides(part):
             yield "a true division of arrays"
+
+
+def _divides(node: ast.AST) -> bool:
+    return isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div)
+
+
+def _whole(node: ast.AST) -> bool:
+    if isinstance(node, ast.UnaryOp):
+        node = node.operand
+    return isinstance(node, ast.Constant) and type(node.value) is int
+
+
+def _fixed_widths(node: ast.AST) -> Iterator[str]:
+    """Casts to a type that is not the rows' own: there the re-run would wrap too.
+
+    An index may be cast, since the re-run in Python integers cannot index.
+    """
+    indices = {
+        id(part)
+        for n in ast.walk(node)
+        if isinstance(n, ast.Subscript)
+        for part in ast.walk(n.slice)
+    }
+    for part in ast.walk(node):
+        if isinstance(part, ast.Call) and _word(part.func) == "astype":
+            kinds = [*part.args, *(k.value for k in part.keywords if k.arg == "dtype")]
+            own = kinds and all(getattr(k, "attr", "") == "dtype" for k in kinds[:1])
+            if not own and id(part) not in indices:
+                yield f"{ast.unparse(part)[:40]}: expected .astype(rows.dtype)"
+
+
+def _branches_on_order(node: ast.AST) -> Iterator[str]:
+    """Decisions by an order: of balls, an undecided one counts as false."""
+    for part in ast.walk(node):
+        if isinstance(part, ast.Call) and getattr(part.func, "id", "") in BALLS:
+            yield f"{part.func.id}: expected balls.maximum or balls.minimum"
+        elif isinstance(part, ast.If | ast.IfExp | ast.While | ast.Assert | ast.BoolOp):
+            test = part if isinstance(part, ast.BoolOp) else part.test
+            yield from _orders(test)
+        elif isinstance(part, ast.comprehension):
+            for test in part.ifs:
+                yield from _orders(test)
+
+
+def _orders(test: ast.AST) -> Iterator[str]:
+    for n in ast.walk(test):
+        if isinstance(n, ast.Compare) and any(
+            isinstance(op, ast.Lt | ast.LtE | ast.Gt | ast.GtE) for op in n.ops
+        ):
+            yield f"a branch on {ast.unparse(n)[:40]}"
 
 
 def _floats_in_value(node: ast.AST) -> Iterator[str]:
@@ -538,8 +609,7 @@ def _floats_in_value(node: ast.AST) -> Iterator[str]:
     if isinstance(node, ast.Call) and _word(node.func) in EXACT_NUMBERS:
         return
     if isinstance(node, ast.Constant) and isinstance(node.value, float):
-        if not node.value.is_integer():
-            yield f"the float {node.value!r}"
+        yield f"the float {node.value!r}"
     elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
         floating = node.value.id in FLOATING - NUMPY or node.attr in FLOATING_NUMPY
         if node.value.id in FLOATING and floating:
@@ -548,13 +618,12 @@ def _floats_in_value(node: ast.AST) -> Iterator[str]:
         yield from _floats_in_value(child)
 
 
-def floats_in_exact_code(page: Page) -> list[Finding]:
-    """What is passed to an exact verifier computes without floats.
+def _exact_pieces(page: Page) -> Iterator[tuple[Check, str, ast.AST]]:
+    """Check, verifier and every piece of code or value that must be exact there.
 
     Followed by name: the functions and values of the page, what the check defines
     inside, and whatever stands for its parameters as stated and in every control.
     """
-    found = []
     for check in checks(page):
         inside: Bindings = {}
         for node in ast.walk(check.function):
@@ -565,15 +634,124 @@ def floats_in_exact_code(page: Page) -> list[Finding]:
         bound = {**_functions(page), **inside}
         for verifier, argument in _exact_arguments(check.function):
             for node in _exact_code(argument, bound):
-                floats = (
-                    _floats(node, verifier)
-                    if _is_code(node)
-                    else _floats_in_value(node)
-                )
-                for what in floats:
-                    message = f"{check.id}: {what} reaches {verifier}"
-                    found.append(page.finding("float", message, check.cell))
+                yield check, verifier, node
+
+
+def floats_in_exact_code(page: Page) -> list[Finding]:
+    """What is passed to an exact verifier computes without floats."""
+    found = []
+    for check, verifier, node in _exact_pieces(page):
+        code = _is_code(node)
+        for what in _floats(node, verifier) if code else _floats_in_value(node):
+            message = f"{check.id}: {what} reaches {verifier}"
+            found.append(page.finding("float", message, check.cell))
     return sorted(set(found))
+
+
+def fixed_width_in_exact_code(page: Page) -> list[Finding]:
+    """A vectorised side follows the type of its rows, else its re-run wraps as well."""
+    return sorted(
+        {
+            page.finding("fixed width", f"{check.id}: {what}", check.cell)
+            for check, verifier, node in _exact_pieces(page)
+            if verifier == "exhausted.vectorised"
+            for what in _fixed_widths(node)
+        }
+    )
+
+
+def branch_on_balls(page: Page) -> list[Finding]:
+    """A function of balls encloses: it decides nothing by the order of balls."""
+    return sorted(
+        {
+            page.finding("branch on balls", f"{check.id}: {what}", check.cell)
+            for check, verifier, node in _exact_pieces(page)
+            if verifier == "proved.on_box" and _is_code(node)
+            for what in _branches_on_order(node)
+        }
+    )
+
+
+# Past the interface
+
+
+def reaches_inside(page: Page) -> list[Finding]:
+    """A chapter uses the library and changes nothing in it."""
+    library = {t.variable for t in theorems(page)}
+    for _, tree in page.trees:
+        for node in ast.walk(tree):
+            if _from_library(node):
+                library |= {alias.asname or alias.name for alias in node.names}
+    return sorted(
+        {
+            page.finding("reaches inside", message, number)
+            for number, tree in page.trees
+            for node in ast.walk(tree)
+            for message in _reaches(node, library)
+        }
+    )
+
+
+def _from_library(node: ast.AST) -> bool:
+    return isinstance(node, ast.ImportFrom) and (node.module or "").startswith(
+        "theorylab"
+    )
+
+
+def _root(node: ast.AST) -> str:
+    while isinstance(node, ast.Attribute | ast.Subscript | ast.Call):
+        node = node.func if isinstance(node, ast.Call) else node.value
+    return getattr(node, "id", "")
+
+
+def _reaches(node: ast.AST, library: set[str]) -> Iterator[str]:
+    if isinstance(node, ast.Attribute):
+        own = _root(node) in {"self", "cls"}
+        private = node.attr.startswith("_") and not node.attr.startswith("__")
+        if (private and not own) or node.attr in INSIDE:
+            yield f"uses .{node.attr}"
+        elif node.attr in PRIVATE and _root(node) in library:
+            yield f"uses {ast.unparse(node)}"
+        elif node.attr in {"environ", "putenv"} or ast.unparse(node) == "sys.modules":
+            yield f"uses {ast.unparse(node)}: a check chooses no seed and no order"
+        elif isinstance(node.ctx, ast.Store | ast.Del) and _root(node) in library:
+            yield f"changes {ast.unparse(node)}"
+    elif isinstance(node, ast.Name) and node.id in REACHING:
+        yield f"uses {node.id}"
+    elif isinstance(node, ast.Call) and _word(node.func) == "getattr":
+        name = _constant(node.args[1]) if len(node.args) > 1 else None
+        if not isinstance(name, str) or name.startswith("_") or name in PRIVATE:
+            yield f"{ast.unparse(node)[:40]}: expected a plain public name"
+    elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+        if "vnd.theorylab" in node.value:
+            yield "writes a record by hand: only Theorem.figures() makes one"
+    elif isinstance(node, ast.Import | ast.ImportFrom):
+        yield from _imports(node)
+    taken = VERIFIERS & set(_binds(node))
+    if taken:
+        yield f"gives {', '.join(sorted(taken))} another meaning"
+
+
+def _imports(node: ast.Import | ast.ImportFrom) -> Iterator[str]:
+    module = getattr(node, "module", "") or ""
+    names = {module, *(alias.name for alias in node.names)}
+    for word in sorted(names & {"importlib", "environ", "builtins", "gc", "ctypes"}):
+        yield f"imports {word}"
+
+
+def _binds(node: ast.AST) -> Iterator[str]:
+    """The names that a node gives a meaning, other than by importing the library."""
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        yield node.name
+    elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+        yield node.id
+    elif isinstance(node, ast.arg):
+        yield node.arg
+    elif isinstance(node, ast.Import | ast.ImportFrom):
+        ours = _from_library(node)
+        for alias in node.names:
+            if not ours or (alias.asname or alias.name) != alias.name:
+                yield alias.asname or alias.name
 
 
 RULES = (
@@ -584,5 +762,8 @@ RULES = (
     branch_on_parameter,
     banned_names,
     floats_in_exact_code,
+    fixed_width_in_exact_code,
+    branch_on_balls,
+    reaches_inside,
 )
 BOOK_RULES = (repeated_ids, missing_targets)
