@@ -47,6 +47,8 @@ FLOATING_NUMPY = frozenset(
     """.split()  # noqa: SIM905
 )
 """What of NumPy is no integer arithmetic; the rest is allowed on integer arrays."""
+EXACT_MATH = frozenset({"comb", "perm", "factorial", "gcd", "lcm", "isqrt", "prod"})
+"""What of ``math`` gives integers for integers."""
 ROUNDED = frozenset({"int", "round", "floor", "ceil", "trunc"})
 """What hides that a true division of integers gave a float."""
 BALLS = frozenset({"max", "min", "sorted"})
@@ -637,12 +639,39 @@ def _exact_pieces(page: Page) -> Iterator[tuple[Check, str, ast.AST]]:
                 yield check, verifier, node
 
 
+def _imported_floats(page: Page) -> dict[str, str]:
+    """Names that a page gives to floating modules and functions, and what they are."""
+    found = {}
+    for _, tree in page.trees:
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Import):
+                for alias in node.names:
+                    if alias.name.partition(".")[0] in FLOATING:
+                        found[alias.asname or alias.name] = alias.name
+            elif isinstance(node, ast.ImportFrom) and not node.level:
+                module = node.module or ""
+                for alias in node.names:
+                    exact = module == "math" and alias.name in EXACT_MATH
+                    if module.partition(".")[0] in FLOATING and not exact:
+                        found[alias.asname or alias.name] = f"{module}.{alias.name}"
+    return found
+
+
+def _floats_by_import(node: ast.AST, known: dict[str, str]) -> Iterator[str]:
+    """What a piece of exact code takes from a floating module by another name."""
+    for name in sorted(_free_names(node) & set(known) - FLOATING):
+        yield known[name] if known[name] == name else f"{name} ({known[name]})"
+
+
 def floats_in_exact_code(page: Page) -> list[Finding]:
     """What is passed to an exact verifier computes without floats."""
     found = []
+    imported = _imported_floats(page)
     for check, verifier, node in _exact_pieces(page):
-        code = _is_code(node)
-        for what in _floats(node, verifier) if code else _floats_in_value(node):
+        floats = list(_floats_in_value(node))
+        if _is_code(node):
+            floats = [*_floats(node, verifier), *_floats_by_import(node, imported)]
+        for what in floats:
             message = f"{check.id}: {what} reaches {verifier}"
             found.append(page.finding("float", message, check.cell))
     return sorted(set(found))

@@ -299,6 +299,11 @@ INEXACT = {
     "float": "return enclosed.equal(a, lambda x: float(x), within=w, inputs=i)",
     "a keyword": "return enclosed.at_most(lhs=lambda x: 0.1, rhs=g, inputs=i)",
     "division": "return exhausted.vectorised(lambda r: (r / 2, r), rows, '==', size=4)",
+    "a whole float": "return exhausted.forall(D, lambda x: (x, 1e9), '<', size=2)",
+    "a quotient made whole": "return exhausted.forall("
+    "D, lambda x: (round(x / 3), 1), '<', size=2)",
+    "a quotient of literals": "return enclosed.at_most("
+    "lambda x: x ** (1 / 2), g, inputs=i)",
     "a float array": "return exhausted.vectorised("
     "lambda r: (np.sqrt(r), r), rows, '==', size=4)",
 }
@@ -335,6 +340,80 @@ REACHED = {
 def test_a_float_is_found_behind_names(how, parameters, function):
     call = f"return enclosed.at_most({function}, g, inputs=[(1,)])"
     assert "float" in rules(body(call, parameters=parameters, before=REACHED[how]))
+
+
+REACHING = {
+    "a guard changed": "proved.guards.exact_type = print",
+    "a verifier changed": "proved.identity = print",
+    "a theorem changed": "thm.specimen = True",
+    "a private attribute": "thm._attempts.clear()",
+    "evidence edited": "object.__setattr__(thm.rows[0].evidence, 'verdict', 1)",
+    "a name looked up": "getattr(proved, 'iss' + 'ue')",
+    "setattr": "setattr(proved, 'identity', print)",
+    "a verifier by another meaning": "from types import SimpleNamespace as proved",
+    "a theorem of one's own": "class Theorem:\n    pass",
+    "the seed": "import os\nos.environ['THEORYLAB_SEED'] = '3'",
+    "a record by hand": "display({'application/vnd.theorylab.record+json': {}}, raw=1)",
+}
+
+
+@pytest.mark.parametrize("how", REACHING)
+def test_reaching_into_the_library_is_found(how):
+    nb = chapter()
+    nb.cells.insert(-1, new_code_cell(REACHING[how]))
+    assert "reaches inside" in rules(nb)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "class Counted:\n    def f(self):\n        return self._do(__name__)",
+        "getattr(x, 'value', x)",
+        "thm.certificate()",
+        "fig.axes[0].title = proved",
+    ],
+)
+def test_a_chapter_may_use_what_is_its_own(line):
+    nb = chapter()
+    nb.cells.insert(-1, new_code_cell(line))
+    assert "reaches inside" not in rules(nb)
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "lambda x: max(x[0], 0)",
+        "lambda x: x[0] if x[0] < 1 else 0",
+        "lambda x: sum(t for t in x if t >= 0)",
+        "lambda x: x[0] > 0 and x[0]",
+    ],
+)
+def test_a_branch_on_the_order_of_balls_is_found(code):
+    nb = body(f"return proved.on_box({code}, box, 1, rng=rng)")
+    assert "branch on balls" in rules(nb)
+    nb = body(f"return enclosed.at_most({code}, g, inputs=[(1,)])")
+    assert "branch on balls" not in rules(nb)
+
+
+def test_an_enclosure_may_choose_by_what_is_no_ball():
+    code = "lambda x: sum(abs(x[i] - x[j]) for i in R for j in R if i != j)"
+    nb = body(f"return proved.on_box({code}, box, 1, rng=rng)")
+    assert "branch on balls" not in rules(nb)
+
+
+@pytest.mark.parametrize(
+    ("column", "found"),
+    [
+        ("r.astype(np.int64).sum(1)", True),
+        ("r.astype('f8').sum(1).astype(r.dtype)", True),
+        ("(r > 0).astype(dtype=int).sum(1)", True),
+        ("(r > 0).astype(r.dtype).sum(1)", False),
+        ("T[r[:, 0].astype(int)].astype(r.dtype)", False),
+    ],
+)
+def test_a_column_keeps_the_type_of_its_rows(column, found):
+    nb = body(f"return exhausted.vectorised(lambda r: ({column}, 1), R, '==', size=4)")
+    assert ("fixed width" in rules(nb)) is found
 
 
 def test_a_float_is_found_in_a_damaged_construction():

@@ -104,6 +104,15 @@ def expansion(bound=10**17):
     return exhausted.forall(
         Cube(2), lambda x: (int((10**17 + 1) / 1), bound), "==", size=4)
 '''
+FLOAT_BY_ANOTHER_NAME = '''
+from math import exp as power_of_e
+
+@thm.check(controls={"one claimed": dict(bound=1)})
+def expansion(bound=0):
+    """e^-50 is zero, since e^-50 + 1 is one in floats."""
+    return exhausted.forall(
+        Cube(2), lambda x: (int(power_of_e(-50) + 1) - 1, bound), "==", size=4)
+'''
 DIVISION_OF_LITERALS = '''
 @thm.check(controls={"a thousandth more": dict(more=arb("0.001"))})
 def expansion(more=0):
@@ -168,6 +177,7 @@ FRAUDS = {
     "f: the sine of a float pi times a ball": (SINE_OF_FLOAT_PI, "float"),
     "f: a float rounded to an integer": (NARROWED_BY_HAND, "float"),
     "f: a float made whole": (FLOAT_MADE_WHOLE, "float"),
+    "f: a float by another name": (FLOAT_BY_ANOTHER_NAME, "float"),
     "f: a quotient made whole": (DIVISION_MADE_WHOLE, "float"),
     "f: a quotient of two literals": (DIVISION_OF_LITERALS, "float"),
     "c: wraps in both runs": (WRAPS_TWICE, "fixed width"),
