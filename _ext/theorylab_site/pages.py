@@ -36,6 +36,12 @@ def table(name: str, head: Sequence[str], rows: Iterable[str], *, label: str) ->
     )
 
 
+def evidence(kind: str) -> str:
+    """A kind of evidence: its symbol, never without its name."""
+    symbol = f'<span aria-hidden="true">{SYMBOLS[kind]}</span>'
+    return f'<span class="evidence">{symbol} {kind}</span>'
+
+
 def filters(table_id: str, choices: Mapping[str, Sequence[str]], noun: str) -> str:
     """Controls over a table's rows, shown by JavaScript when there is any."""
     boxes = "".join(
@@ -66,8 +72,7 @@ def summary(book: Book) -> str:
     failing = sum(control["outcome"] == "fails" for control in controls)
     held, total = sum(counts.values()), len(book.checks)
     cells = "".join(
-        f'<li><span class="number">{counts[kind]}</span> '
-        f'<span class="symbol" aria-hidden="true">{SYMBOLS[kind]}</span> {kind}</li>'
+        f'<li><span class="number">{counts[kind]}</span> {evidence(kind)}</li>'
         for kind in ledger.RUNGS
     )
     return (
@@ -82,8 +87,7 @@ def summary(book: Book) -> str:
 def ladder() -> str:
     """The kinds of evidence, strongest first."""
     rows = [
-        f'<tr><th scope="row"><span aria-hidden="true">{SYMBOLS[kind]}</span> {kind}'
-        f"</th><td>{e(meaning)}</td></tr>"
+        f'<tr><th scope="row">{evidence(kind)}</th><td>{e(meaning)}</td></tr>'
         for kind, meaning in KINDS.items()
     ]
     head = ("evidence", "what it means")
@@ -144,8 +148,7 @@ def _ledger_row(
         f"<small>{e(title)}</small><br>"
         f'<a href="{e(link(page, anchor))}">{e(check["name"])}</a>'
         f'<br><span class="claim">{e(check["claim"])}</span></th>'
-        f'<td><span aria-hidden="true">{SYMBOLS[check["kind"]]}</span> '
-        f"{check['kind']}{detail}</td>"
+        f"<td>{evidence(check['kind'])}{detail}</td>"
         f"<td>{e(check['verdict'])}</td><td>{e(check['observed'])}</td>"
         f"<td>{e(check['bound'])}</td><td>{e(check['tightness_text'])}{loose}</td>"
         f'<td class="prose">{e(check["domain"])}</td>'
@@ -189,7 +192,7 @@ def claim_graphs(book: Book, link: Link, titles: Titles) -> str:
         alone = [c["id"] for c in record["checks"] if c not in linked]
         rows = [
             f'<tr><th scope="row">{names([c["id"]])}</th>'
-            f'<td><span aria-hidden="true">{SYMBOLS[c["kind"]]}</span> {c["kind"]}</td>'
+            f"<td>{evidence(c['kind'])}</td>"
             f"<td>{names(c['rests_on']) or '–'}</td>"
             f"<td>{names(used.get(c['id'], [])) or '–'}</td>"
             f"<td>{'yes' if book.full[c['id']] else 'no'}</td></tr>"
@@ -359,12 +362,6 @@ def races(path: Path) -> str:
         for key, value in {**data["machine"], **data["versions"]}.items()
     ]
     text = f"<p>Measured with: {e(', '.join(facts))}.</p>"
-    if how := data.get("how"):
-        items = "".join(
-            f"<dt>{e(key.replace('_', ' '))}</dt><dd>{e(value)}</dd>"
-            for key, value in how.items()
-        )
-        text += f"<dl>{items}</dl>"
     rows = []
     for race in data["races"]:
         ratio = race["ratio"]
@@ -398,10 +395,18 @@ def races(path: Path) -> str:
         "peak MiB",
         "note",
     )
+    notes = ""
+    if how := data.get("how"):
+        items = "".join(
+            f"<dt>{e(key.replace('_', ' '))}</dt><dd>{e(value)}</dd>"
+            for key, value in how.items()
+        )
+        notes = f"<h2>How it was measured</h2><dl>{items}</dl>"
     return (
         text
         + _race_plot(data["races"])
         + table("race-table", head, rows, label="All races")
+        + notes
     )
 
 
@@ -414,10 +419,10 @@ def _race_plot(rows: Sequence[Mapping[str, Any]]) -> str:
     # Matplotlib is slow to load, and only this page draws with it.
     from theorylab import plots
 
-    chosen = [r for r in rows if r["threads"] == 1]
-    baselines = {r["baseline"] for r in chosen}
-    if not chosen:
+    if not rows:
         return ""
+    baseline = rows[0]["baseline"]
+    chosen = [r for r in rows if r["threads"] == 1 and r["baseline"] == baseline]
     fig, ax = plots.figure(6.0, 3.6)
     for name in dict.fromkeys(r["name"] for r in chosen):
         curve = sorted(
@@ -429,11 +434,11 @@ def _race_plot(rows: Sequence[Mapping[str, Any]]) -> str:
     ax.set_xscale("log", base=2)
     ax.set_yscale("log")
     ax.set_xticks(sizes, [f"{n:,}" for n in sizes])
-    ax.set(xlabel="tokens", ylabel="times faster, one thread")
+    ax.set(xlabel="tokens", ylabel=f"times faster than {baseline}")
     ax.legend()
     best = max(chosen, key=lambda r: r["ratio"]["median"])
     alt = (
-        f"Times faster than {' or '.join(sorted(baselines))} against the number of "
+        f"One thread: times faster than {baseline} against the number of "
         f"tokens, one curve a contender. The largest ratio is "
         f"{best['ratio']['median']:.0f}, by {best['name']} at {best['n']:,} tokens. "
         "The table below has every figure."
