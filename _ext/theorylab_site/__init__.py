@@ -296,10 +296,30 @@ def _cited_in(
             node += nodes.raw("", text, format="html")
 
 
+def visit_citation(self: Any, node: nodes.citation) -> None:
+    """An entry of a bibliography as an item of a list.
+
+    Docutils gives it ``doc-biblioentry``, which ARIA has since deprecated and which
+    leaves the list around it without an item.
+    """
+    if not isinstance(node.previous_sibling(), nodes.citation):
+        self.body.append('<div role="list" class="citation-list">\n')
+    self.body.append(self.starttag(node, "div", CLASS="citation", role="listitem"))
+
+
+def depart_citation(self: Any, node: nodes.citation) -> None:
+    """Close the entry, and the list after the last one."""
+    self.body.append("</div>\n")
+    after = node.next_node(descend=False, siblings=True)
+    if not isinstance(after, nodes.citation):
+        self.body.append("</div>\n")
+
+
 def setup(app: Sphinx) -> dict[str, Any]:
     """Called by Sphinx."""
     app.add_node(theorylab_place)
     app.add_node(theorylab_check)
+    app.add_node(nodes.citation, override=True, html=(visit_citation, depart_citation))
     for name, kind in DIRECTIVES.items():
         app.add_directive(name, kind)
     app.add_role("check", CheckRole())

@@ -365,35 +365,35 @@ def races(path: Path) -> str:
     rows = []
     for race in data["races"]:
         ratio = race["ratio"]
+        note = f"<br><small>{e(race['note'])}</small>" if race.get("note") else ""
         rows.append(
-            f'<tr><th scope="row">{e(race["name"])}</th><td>{race["n"]:,}</td>'
-            f"<td>{race['d']}</td><td>{_or_dash(race['r'], '{:,}')}</td>"
-            f"<td>{race['threads']}</td><td>{e(race['baseline'])}</td>"
-            f"<td>{race['baseline_seconds'] * 1e3:,.1f}</td>"
-            f"<td>{race['seconds'] * 1e3:,.1f}</td>"
-            f"<td><strong>{ratio['median']:.1f}×</strong> "
+            f'<tr><th scope="row">{e(race["name"])}{note}</th>'
+            f"<td>{race['n']:,}</td><td>{race['threads']}</td>"
+            f"<td>{e(race['baseline'])}</td>"
+            f'<td class="figures"><strong>{ratio["median"]:.1f}×</strong> '
             f"[{ratio['low']:.1f}, {ratio['high']:.1f}]</td>"
             f"<td>{_or_dash(race['certified_error'], '{:.1e}')}</td>"
             f"<td>{_or_dash(race.get('observed_error'), '{:.1e}')}</td>"
+            f"<td>{race['baseline_seconds'] * 1e3:,.1f}</td>"
+            f"<td>{race['seconds'] * 1e3:,.1f}</td>"
+            f"<td>{race['d']}</td><td>{_or_dash(race['r'], '{:,}')}</td>"
             f"<td>{_or_dash(race['gemm_share'], '{:.0%}')}</td>"
-            f"<td>{_or_dash(race['peak_mb'], '{:.0f}')}</td>"
-            f'<td class="prose">{e(race.get("note") or "–")}</td></tr>'
+            f"<td>{_or_dash(race['peak_mb'], '{:.0f}')}</td></tr>"
         )
     head = (
         "contender",
         "tokens",
-        "head width",
-        "features",
         "threads",
         "baseline",
-        "baseline ms",
-        "ms",
         "ratio, median and range",
         "certified error",
         "observed error",
+        "baseline ms",
+        "ms",
+        "head width",
+        "features",
         "share of GEMM rate",
         "peak MiB",
-        "note",
     )
     notes = ""
     if how := data.get("how"):
