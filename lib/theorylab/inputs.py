@@ -79,6 +79,34 @@ def positive(name: str, value: Any) -> Any:
     return real(name, value, low=0, open_low=True)
 
 
+def function(name: str, value: Any, wanted: str = "a function") -> Any:
+    """Something that can be called, returned as it came."""
+    if not callable(value):
+        raise expected(name, wanted, value)
+    return value
+
+
+def words(name: str, value: Any, wanted: str = "words") -> str:
+    """Text that is not blank."""
+    if not isinstance(value, str) or not value.strip():
+        raise expected(name, wanted, value)
+    return value
+
+
+def listed(name: str, values: Any, wanted: str = "a sequence") -> list[Any]:
+    """The entries of a sequence, array, range or other collection; no text.
+
+    >>> listed("sizes", range(2, 4))
+    [2, 3]
+    """
+    if isinstance(values, str | bytes | dict) or getattr(values, "ndim", 1) == 0:
+        raise expected(name, wanted, values)
+    try:
+        return list(values)
+    except TypeError:
+        raise expected(name, wanted, values) from None
+
+
 def coefficients(values: Any) -> tuple[Any, ...]:
     """At least one finite real number, lowest power first, as a tuple.
 

@@ -22,9 +22,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from theorylab import inputs
+
 from . import exact, guards
 from .domains import Box, Cube, Finite, Product, require_domain
-from .evidence import Evidence, Verdict, as_float, issue, seed_of
+from .evidence import Evidence, Verdict, as_float, issue, number, seed_of
 
 if TYPE_CHECKING:
     import torch
@@ -85,7 +87,9 @@ def maximum(
     >>> found.verdict.value, round(found.tightness, 6)
     ('holds', 1.0)
     """
-    if method not in _METHODS:
+    inputs.function("objective", objective, "a function of points (batch, dim)")
+    inputs.real("rounding", rounding, low=0)
+    if not isinstance(method, str) or method not in _METHODS:
         raise ValueError(f"method: expected one of {', '.join(_METHODS)}: {method!r}")
     require_domain(domain)
     guards.library_domain(domain)
@@ -448,9 +452,16 @@ def _planted(plant: Any, domain: Any) -> np.ndarray | None:
     if plant is None:
         return None
     points = np.asarray(plant)
-    if points.dtype.kind not in "iuf":
-        points = points.astype(float)
+    if points.dtype == object:  # fractions
+        points = np.array([number("plant", v) for v in points.flat]).reshape(
+            points.shape
+        )
     points = points[None] if points.ndim == 1 else points
+    if points.dtype.kind not in "iuf" or points.shape[1:] != (domain.dim,):
+        raise ValueError(
+            f"plant: expected points of shape ({domain.dim},) or (k, {domain.dim}), "
+            f"got dtype {points.dtype}, shape {points.shape}"
+        )
     if isinstance(domain, Finite):
         everything = np.array(list(domain)).reshape(domain.size, -1)
         inside = [bool((everything == p).all(1).any()) for p in points]

@@ -26,6 +26,8 @@ from typing import Any
 
 from flint import arb, arb_series, ctx
 
+from theorylab import inputs
+
 from . import exact
 
 
@@ -77,7 +79,7 @@ def maximum(*values: arb) -> arb:
     >>> maximum(arb(0, 1), arb(-1)).contains(1)
     True
     """
-    return functools.reduce(arb.max, _some("values", values))
+    return functools.reduce(arb.max, _balls("values", values))
 
 
 def minimum(*values: arb) -> arb:
@@ -86,12 +88,21 @@ def minimum(*values: arb) -> arb:
     >>> minimum(arb(0), arb(3))
     0
     """
-    return functools.reduce(arb.min, _some("values", values))
+    return functools.reduce(arb.min, _balls("values", values))
 
 
-def _some(name: str, values: Sequence[Any]) -> Sequence[Any]:
-    if not len(values):
+def _some(name: str, values: Sequence[Any]) -> list[Any]:
+    values = inputs.listed(name, values)
+    if not values:
         raise ValueError(f"{name}: expected at least one, got none")
+    return values
+
+
+def _balls(name: str, values: Sequence[Any]) -> list[arb]:
+    values = _some(name, values)
+    for v in values:
+        if not isinstance(v, arb):
+            raise inputs.expected(name, "balls", v)
     return values
 
 
@@ -107,10 +118,11 @@ def softmax_weights(differences: Sequence[Sequence[arb]]) -> tuple[arb, ...]:
     >>> softmax_weights([[arb(0), arb(0)], [arb(0), arb(0)]])
     (0.500000000000000, 0.500000000000000)
     """
-    n = len(_some("differences", differences))
-    if any(len(row) != n for row in differences):
+    rows = [_balls("differences", row) for row in _some("differences", differences)]
+    n = len(rows)
+    if any(len(row) != n for row in rows):
         raise ValueError(f"differences: expected {n} rows of length {n}")
-    return tuple(1 / sum(d.exp() for d in row) for row in differences)
+    return tuple(1 / sum(d.exp() for d in row) for row in rows)
 
 
 def affine_softmax(
@@ -136,8 +148,9 @@ def affine_softmax(
     >>> w([arb(0, 5)])[0].contains(exact.rational("1/3"))
     True
     """
-    a = [[exact.rational(v) for v in row] for row in _some("slopes", slopes)]
-    b = [exact.rational(v) for v in offsets]
+    rows = [inputs.listed("slopes", row) for row in _some("slopes", slopes)]
+    a = [[exact.rational(v) for v in row] for row in rows]
+    b = [exact.rational(v) for v in inputs.listed("offsets", offsets)]
     n, dim = len(a), len(a[0])
     if len(b) != n or any(len(row) != dim for row in a):
         raise ValueError(
@@ -181,6 +194,7 @@ def softmax_mean(weights: Sequence[arb], values: Sequence[arb], centre: arb) -> 
     >>> softmax_mean(w, [arb(7), arb(7)], arb(7))
     7.00000000000000
     """
+    weights, values = _balls("weights", weights), _balls("values", values)
     return product_mean([weights], values, centre)
 
 
@@ -244,6 +258,8 @@ def taylor(f: Callable[[Any], Any], x: arb, order: int = 2) -> arb:
     """
     if isinstance(order, bool) or not isinstance(order, int) or order < 1:
         raise ValueError(f"order: expected an integer >= 1, got {order!r}")
+    inputs.function("f", f, "a function of a power series")
+    (x,) = _balls("x", [x])
     m = x.mid()
     before, ctx.cap = ctx.cap, order + 1
     try:

@@ -32,7 +32,7 @@ PRECISIONS = (64, 128, 256, 512, 1024, 2048, 4096)
 
 def require_relation(relation: str) -> None:
     """Raise ``ValueError`` unless ``relation`` is one of :data:`RELATIONS`."""
-    if relation not in RELATIONS:
+    if not isinstance(relation, str) or relation not in RELATIONS:
         raise ValueError(
             f"relation: expected one of {', '.join(RELATIONS)}, got {relation!r}"
         )

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 import numpy as np
 from flint import fmpq
 
+from theorylab import inputs
+
 from . import exact, guards
 from .evidence import Refused, as_float
 
@@ -59,7 +61,9 @@ class Box:
     """
 
     def __init__(self, lower: Sequence[Any], upper: Sequence[Any]) -> None:
-        if len(lower) != len(upper) or not len(lower):
+        lower = inputs.listed("lower", lower, "one exact number a coordinate")
+        upper = inputs.listed("upper", upper, "one exact number a coordinate")
+        if len(lower) != len(upper) or not lower:
             raise ValueError(
                 f"lower, upper: expected equal positive lengths, got {len(lower)} "
                 f"and {len(upper)}"
@@ -222,7 +226,9 @@ class Cube:
 
     def __init__(self, n: int, values: Sequence[int] = (0, 1)) -> None:
         self.dim = _positive("n", n)
-        self.values = tuple(int(v) for v in values)
+        values = inputs.listed("values", values, "distinct integers")
+        low = -(2**63)
+        self.values = tuple(inputs.integer("values", v, low=low) for v in values)
         if len(set(self.values)) != len(self.values) or len(self.values) < 2:
             raise ValueError(f"values: expected two or more distinct, got {values}")
 
@@ -265,10 +271,10 @@ class Finite:
     def __init__(
         self, name: str, elements: Callable[[], Iterable[Any]], size: int
     ) -> None:
-        if not name.strip():
-            raise ValueError("name: expected words that describe the domain, got none")
-        self.name = name
-        self._elements = elements
+        self.name = inputs.words("name", name, "words that describe the domain")
+        self._elements = inputs.function(
+            "elements", elements, "a function that makes a fresh iterator"
+        )
         self.size = _positive("size", size)
         self.dim = 1
 
@@ -294,6 +300,9 @@ class Product:
     def __init__(self, **factors: Any) -> None:
         if not factors:
             raise ValueError("factors: expected at least one named domain, got none")
+        for name, factor in factors.items():
+            if not isinstance(factor, Domain):
+                raise inputs.expected(name, "a domain", factor)
         self.factors = factors
         sizes = [f.dim for f in factors.values()]
         ends = list(itertools.accumulate(sizes))

@@ -24,6 +24,8 @@ from typing import Any
 
 from flint import arb
 
+from theorylab import inputs as given
+
 from . import comparing, exact, guards
 from .evidence import Evidence, Verdict, issue
 
@@ -60,6 +62,7 @@ def at_most(
     ('holds', 0.906)
     """
     relation = "<" if strict else "<="
+    _functions_and_words(domain, lhs=lhs, rhs=rhs)
     inputs = _distinct(inputs)
     tightest = comparing.Tightest(relation)
     worst, open_cases, most = None, [], 0
@@ -120,6 +123,7 @@ def equal(
     """
     guards.exact_type("within", within)
     tolerance = exact.rational(within)
+    _functions_and_words(domain, a=a, b=b)
     inputs = _distinct(inputs)
     worst, open_cases, most = None, [], 0
     distance, largest = arb(0), arb(0)
@@ -157,8 +161,15 @@ def equal(
     )
 
 
+def _functions_and_words(domain: Any, **sides: Any) -> None:
+    for name, side in sides.items():
+        given.function(name, side, "a function of one input")
+    if domain is not None:
+        given.words("domain", domain, "what the inputs are, in words")
+
+
 def _distinct(inputs: Sequence[Any]) -> list[Any]:
-    inputs = list(inputs)
+    inputs = given.listed("inputs", inputs, "exact inputs")
     guards.some_inputs(inputs)
     seen: set[Any] = set()
     for x in inputs:

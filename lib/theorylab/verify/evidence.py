@@ -18,6 +18,8 @@ from typing import Any
 import numpy as np
 from flint import arb, fmpq, fmpz
 
+from theorylab import inputs
+
 
 class Verdict(Enum):
     """What a verifier concluded; *undecided* never passes."""
@@ -185,6 +187,17 @@ def as_float(value: Any) -> float:
     if isinstance(value, arb):
         return float(value.mid()) if value.is_finite() else math.nan
     return float(value)
+
+
+def number(name: str, value: Any) -> float:
+    """A finite number of any exact or floating type, as a float.
+
+    Raises:
+        ValueError: for a truth value, text, NaN, infinity or anything else.
+    """
+    if isinstance(value, fmpz | fmpq):
+        value = Fraction(str(value))
+    return float(inputs.real(name, value))
 
 
 def seed_of(rng: np.random.Generator) -> int | None:

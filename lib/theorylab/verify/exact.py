@@ -15,6 +15,8 @@ import numpy as np
 import sympy
 from flint import arb, ctx, fmpq, fmpz
 
+from theorylab import inputs as given
+
 from . import guards
 
 
@@ -37,7 +39,10 @@ def rational(value: Any) -> fmpq:
     if isinstance(value, (int, np.integer, fmpz)):
         return fmpq(int(value))
     if isinstance(value, str):
-        value = Fraction(value)
+        try:
+            value = Fraction(value)
+        except (ValueError, ZeroDivisionError):
+            raise ValueError(f"value: expected a fraction, got {value!r}") from None
     if isinstance(value, Fraction):
         return fmpq(value.numerator, value.denominator)
     if isinstance(value, sympy.Rational):
@@ -82,7 +87,8 @@ def lower(value: Any) -> arb:
 
 @contextmanager
 def working_precision(bits: int) -> Iterator[None]:
-    """Run the block with ``bits`` bits of ball precision."""
+    """Run the block with ``bits`` bits of ball precision, at least 2."""
+    bits = given.integer("bits", bits, low=2)
     before = ctx.prec
     ctx.prec = bits
     try:

@@ -18,6 +18,8 @@ from typing import Any
 import numpy as np
 from flint import arb
 
+from theorylab import inputs
+
 from . import comparing, exact, guards
 from .domains import Cube, require_domain
 from .evidence import Evidence, Verdict, issue
@@ -61,6 +63,7 @@ def forall(
     """
     require_domain(domain)
     comparing.require_relation(relation)
+    inputs.function("sides", sides, "a function of one element")
     guards.size_from_a_formula(size)
     tightest = comparing.Tightest(relation)
     count, by_balls, open_cases = 0, False, []
@@ -128,6 +131,8 @@ def decides(
     ('holds', '4')
     """
     require_domain(domain)
+    inputs.function("score", score, "a function of one element")
+    inputs.function("truth", truth, "a function of one element")
     guards.size_from_a_formula(size)
     guards.exact_type("threshold", threshold)
     level = exact.rational(threshold)
@@ -200,6 +205,7 @@ def vectorised(
     ('holds', 512)
     """
     comparing.require_relation(relation)
+    inputs.function("sides", sides, "a function of the rows")
     rows, words = _rows(rows, size)
     (lhs, rhs), rerun = _both_roads(
         lambda r: dict(zip(("lhs", "rhs"), _pair(sides(r)))), rows
@@ -259,6 +265,8 @@ def decides_vectorised(
     >>> found.verdict.value, found.detail
     ('holds', 'whole domain, 16 cases')
     """
+    inputs.function("score", score, "a function of the rows")
+    inputs.function("truth", truth, "a function of the rows")
     rows, words = _rows(rows, size)
     guards.exact_type("threshold", threshold)
     level = exact.rational(threshold)

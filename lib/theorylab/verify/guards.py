@@ -702,6 +702,8 @@ def bound_excludes_something(limit: float, sense: str, low: float, high: float) 
     vacuous = limit >= high if sense == "<=" else limit <= low
     if vacuous or not math.isfinite(limit):
         raise Refused(f"bound: {sense} {limit} excludes nothing in [{low}, {high}]")
+    if not low <= limit <= high:
+        raise Refused(f"bound: {sense} {limit} excludes all of [{low}, {high}]")
 
 
 def confident_enough(confidence: float) -> None:

@@ -36,6 +36,8 @@ def records_in(path: str | Path) -> list[dict[str, Any]]:
         FileNotFoundError: no such notebook.
         LedgerError: the file is no notebook.
     """
+    if not isinstance(path, str | Path) or not str(path):
+        raise LedgerError(f"path: expected that of a notebook, got {path!r}")
     path = Path(path)
     try:
         notebook = json.loads(path.read_text(encoding="utf-8"))
@@ -70,6 +72,10 @@ def validate(records: Sequence[Record]) -> None:
     """Refuse records that are not one consistent ledger (see :func:`collect`)."""
     if not records:
         raise LedgerError("no record in any notebook: an empty ledger proves nothing")
+    if not isinstance(records, Sequence) or not all(
+        isinstance(record, Mapping) for record in records
+    ):
+        raise LedgerError(f"records: expected a list of records, got {records!r:.60}")
     for record in records:
         _check_shape(record)
     _refuse_repeats("slug", [record["slug"] for record in records])

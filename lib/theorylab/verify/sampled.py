@@ -16,8 +16,10 @@ from typing import Any
 
 import numpy as np
 
+from theorylab import inputs
+
 from . import guards
-from .evidence import Evidence, Verdict, as_float, issue, seed_of
+from .evidence import Evidence, Verdict, as_float, issue, number, seed_of
 
 CONFIDENCE = 1 - 1e-6
 REPLAYED = 3
@@ -40,8 +42,7 @@ def clopper_pearson(successes: int, n: int, failure: float) -> tuple[float, floa
     from scipy.stats import beta
 
     _count("n", n)
-    if not 0 <= successes <= n:
-        raise ValueError(f"successes: expected 0 to {n}, got {successes}")
+    inputs.integer("successes", successes, high=int(n))
     _probability("failure", failure)
     s, tail = successes, failure / 2
     low = float(beta.ppf(tail, s, n - s + 1)) if s > 0 else 0.0
@@ -62,6 +63,7 @@ def hoeffding_radius(n: int, width: float, failure: float) -> float:
     0.019
     """
     _count("n", n)
+    inputs.positive("width", width)
     _probability("failure", failure)
     return width * math.sqrt(math.log(2 / failure) / (2 * n))
 
@@ -79,6 +81,8 @@ def bernstein_radius(n: int, width: float, variance: float, failure: float) -> f
     True
     """
     _count("n", n, least=2)
+    inputs.positive("width", width)
+    inputs.real("variance", variance, low=0)
     _probability("failure", failure)
     log = math.log(4 / failure)
     return math.sqrt(2 * variance * log / n) + 7 * width * log / (3 * (n - 1))
@@ -189,10 +193,11 @@ def mean(
     >>> found.verdict.value, found.detail
     ('holds', '4,000 trials, hoeffding at confidence 1 - 1e-06')
     """
-    low, high = (as_float(v) for v in support)
-    if not (math.isfinite(low) and math.isfinite(high) and low < high):
+    ends = inputs.listed("support", support, "two finite ends, lower first")
+    low, high = [number("support", v) for v in ends] if len(ends) == 2 else (0.0, 0.0)
+    if not low < high:
         raise ValueError(f"support: expected two finite ends, lower first: {support}")
-    if method not in ("hoeffding", "bernstein"):
+    if not isinstance(method, str) or method not in ("hoeffding", "bernstein"):
         raise ValueError(f"method: expected 'hoeffding' or 'bernstein', got {method!r}")
     limit = _limit(bound, sense, low, high)
     failure = _failure(confidence, looks)
@@ -250,7 +255,8 @@ def distribution(
     >>> found.verdict.value, found.detail
     ('holds', '4,000 trials, DKW at confidence 1 - 1e-06')
     """
-    allowed = as_float(within)
+    inputs.function("cdf", cdf, "a distribution function")
+    allowed = number("within", within)
     guards.distance_says_something(allowed)
     failure = _failure(confidence, looks)
     inf = math.inf
@@ -294,6 +300,7 @@ def _outcomes(
 ) -> list[Any]:
     """``n`` outcomes, each from a spawned child generator that must be used."""
     _count("n", n)
+    inputs.function("trial", trial, "a function of a generator")
     guards.injected_generator(rng)
     outcomes = []
     for i, child in enumerate(rng.spawn(n)):
@@ -349,15 +356,15 @@ def _against(
 
 
 def _limit(bound: Any, sense: str, low: float, high: float) -> float:
-    if sense not in ("<=", ">="):
+    if not isinstance(sense, str) or sense not in ("<=", ">="):
         raise ValueError(f"sense: expected '<=' or '>=', got {sense!r}")
-    limit = as_float(bound)
+    limit = number("bound", bound)
     guards.bound_excludes_something(limit, sense, low, high)
     return limit
 
 
 def _failure(confidence: float, looks: int) -> float:
-    guards.confident_enough(confidence)
+    guards.confident_enough(number("confidence", confidence))
     _count("looks", looks)
     return (1 - float(confidence)) / looks
 
@@ -370,5 +377,4 @@ def _count(name: str, value: int, least: int = 1) -> None:
 
 
 def _probability(name: str, value: float) -> None:
-    if not 0 < value < 1:
-        raise ValueError(f"{name}: expected a number between 0 and 1, got {value}")
+    inputs.real(name, value, low=0, high=1, open_low=True, open_high=True)

@@ -21,8 +21,10 @@ from typing import Any
 import numpy as np
 from flint import arb, fmpq, fmpz
 
+from theorylab import inputs
+
 from . import guards
-from .evidence import Evidence, Verdict, as_float, issue
+from .evidence import Evidence, Verdict, issue, number
 
 LEVEL = 0.95
 DECISIVE = 2.0
@@ -72,12 +74,14 @@ def exponent(
     >>> found.verdict.value, round(found.observed, 2)
     ('holds', 2.01)
     """
-    if kind not in _READ:
+    inputs.function("measure", measure, "a function of a size")
+    if rival is not None:
+        inputs.function("rival", rival, "a function of a size")
+    if not isinstance(kind, str) or kind not in _READ:
         raise ValueError(f"kind: expected one of {', '.join(_READ)}, got {kind!r}")
-    target, allowed = as_float(predicted), as_float(within)
-    if not math.isfinite(target):
-        raise ValueError(f"predicted: expected a finite exponent, got {predicted}")
-    sizes = sorted(sizes)
+    target, allowed = number("predicted", predicted), number("within", within)
+    sizes = inputs.listed("sizes", sizes, "distinct positive integers")
+    sizes = sorted(inputs.integer("sizes", n, low=1) for n in sizes)
     guards.sizes_span(sizes)
     guards.narrow_enough(allowed)
     least = 5 if kind == "time" else 1

@@ -23,6 +23,8 @@ from typing import Any
 
 import numpy as np
 
+from theorylab import inputs
+
 from . import evidence as _evidence
 from . import guards, report
 from .evidence import Evidence, HypothesisViolated, Refused, Verdict
@@ -102,10 +104,11 @@ class Theorem:
     def __init__(
         self, slug: str, *, title: str, part: str = "", specimen: bool = False
     ) -> None:
-        if not _SLUG.fullmatch(slug):
+        if not isinstance(slug, str) or not _SLUG.fullmatch(slug):
             raise ValueError(f"slug: expected words joined by hyphens, got {slug!r}")
-        if not title.strip():
-            raise ValueError("title: expected the theorem in a few words, got none")
+        inputs.words("title", title, "the theorem in a few words")
+        if not isinstance(part, str):
+            raise inputs.expected("part", "the name of a part", part)
         self.slug = slug
         self.title = title
         self.part = part
@@ -136,13 +139,20 @@ class Theorem:
             ClaimNotEstablished: the claim does not hold, or a control does not fail.
         """
 
+        if name is not None:
+            inputs.words("name", name, "an id of words joined by hyphens")
+        below = inputs.listed("rests_on", rests_on, "a list of claim ids")
+        below = [inputs.words("rests_on", c, "claim ids") for c in below]
+        named = inputs.listed("expect", expect, "a set of hypotheses")
+        hypotheses = {inputs.words("expect", h, "hypotheses in words") for h in named}
+
         def run(function: Callable[..., Evidence]) -> Callable[..., Evidence]:
             label = name or function.__name__.replace("_", "-")
             attempt = _Attempt(label, guards.fingerprint(function))
             self._attempts.append(attempt)
             try:
                 attempt.row = self._run(
-                    label, function, controls, list(rests_on), set(expect), loose
+                    label, function, controls, below, hypotheses, loose
                 )
             except (Refused, ClaimNotEstablished) as problem:
                 if not self.specimen:

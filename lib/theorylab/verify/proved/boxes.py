@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from flint import arb, fmpq
 
+from theorylab import inputs
+
 from .. import balls, exact, guards
 from ..domains import Box
 from ..evidence import Evidence, Verdict, as_float, issue
@@ -96,6 +98,7 @@ def on_box(
     with exact.working_precision(precision):
         problem = _Problem(f, box, bound, sense, precision)
         if agrees_with is not None:
+            inputs.function("agrees_with", agrees_with, "a function of an array (dim,)")
             _compare_forms(problem, agrees_with, rng)
         guards.finite("bound", problem.limit)
         _honest_at_points(problem, rng)
@@ -122,8 +125,7 @@ def _settings(
     for name, value, least in ("precision", precision, 30), ("budget", budget, 1):
         if isinstance(value, bool) or not isinstance(value, int) or value < least:
             raise ValueError(f"{name}: expected an integer >= {least}, got {value!r}")
-    if not 0 < width < 1:
-        raise ValueError(f"min_width: expected a fraction in (0, 1), got {width!r}")
+    inputs.real("min_width", width, low=0, high=1, open_low=True, open_high=True)
 
 
 class _Problem:

@@ -18,6 +18,8 @@ import numpy as np
 import sympy
 from flint import fmpq
 
+from theorylab import inputs
+
 from .. import exact, guards
 from ..evidence import Evidence, Verdict, as_float, issue
 from .points import Point, exact_points, show, value
@@ -31,14 +33,22 @@ def _issue(verdict: Verdict, domain: str, **fields: Any) -> Evidence:
 
 
 def _vector(name: str, given: Sequence[Any]) -> list[fmpq]:
-    vector = [exact.rational(v) for v in given]
+    entries = inputs.listed(name, given, "a vector of exact numbers")
+    vector = [exact.rational(v) for v in entries]
     if not vector:
         raise ValueError(f"{name}: expected at least one entry, got none")
     return vector
 
 
+def _rows(name: str, given: Any) -> list[Any]:
+    return inputs.listed(name, given, "a matrix of exact numbers")
+
+
 def _matrix(name: str, given: Matrix, columns: int) -> list[list[fmpq]]:
-    rows = [[exact.rational(v) for v in row] for row in given]
+    lines = [
+        inputs.listed(name, row, "rows of exact numbers") for row in _rows(name, given)
+    ]
+    rows = [[exact.rational(v) for v in row] for row in lines]
     if not rows or any(len(row) != columns for row in rows):
         raise ValueError(
             f"{name}: expected rows of length {columns}, got lengths "
@@ -61,7 +71,7 @@ def rationalise(hint: Any, denominator: int = 10**6) -> Any:
     """
     if isinstance(hint, (list, tuple, np.ndarray)):
         return [rationalise(v, denominator) for v in hint]
-    number = float(hint)
+    number = float(inputs.real("hint", hint))
     guards.finite("hint", number)
     return Fraction(number).limit_denominator(denominator)
 
@@ -75,6 +85,7 @@ def positive_semidefinite(matrix: Matrix) -> bool:
     >>> positive_semidefinite([[1, 1], [1, 1]]), positive_semidefinite([[0, 1], [1, 0]])
     (True, False)
     """
+    matrix = _rows("matrix", matrix)
     a = _matrix("matrix", matrix, len(matrix))
     n = len(a)
     if any(a[i][j] != a[j][i] for i in range(n) for j in range(i)):
@@ -131,6 +142,9 @@ def sum_of_squares(
     p = _polynomial("p", p)
     if not p.free_symbols:
         raise ValueError(f"p: expected a polynomial in some symbol, got {p}")
+    basis = inputs.listed("basis", basis, "polynomials")
+    constraints = _tuples("constraints", constraints, 3)
+    equations = _tuples("equations", equations, 2)
     signs = [_polynomial("constraints", g) for g, _, _ in constraints]
     zeros = [_polynomial("equations", h) for h, _ in equations]
     quotients = [_polynomial("equations", q) for _, q in equations]
@@ -183,6 +197,14 @@ def sum_of_squares(
     return _issue(
         Verdict.HOLDS, domain, detail="sum of squares, re-checked in exact rationals"
     )
+
+
+def _tuples(name: str, given: Any, length: int) -> list[list[Any]]:
+    wanted = f"a list of {length}-tuples"
+    rows = [inputs.listed(name, t, wanted) for t in inputs.listed(name, given, wanted)]
+    if any(len(t) != length for t in rows):
+        raise inputs.expected(name, wanted, given)
+    return rows
 
 
 def _polynomial(name: str, given: Any) -> sympy.Expr:
@@ -360,7 +382,8 @@ def farkas(
     'x = (1)'
     """
     b, y = _vector("b", b), _vector("y", y)
-    rows = _matrix("A", A, len(A[0]) if len(A) else 0)
+    first = (_rows("A", A) or [[]])[0]
+    rows = _matrix("A", A, len(inputs.listed("A", first, "rows of exact numbers")))
     if not len(rows) == len(b) == len(y):
         raise ValueError(
             f"A, b, y: expected as many rows as entries, got {len(rows)}, {len(b)} "

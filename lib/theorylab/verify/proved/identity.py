@@ -10,6 +10,8 @@ from typing import Any
 import sympy
 from flint import acb, fmpq, fmpq_mpoly
 
+from theorylab import inputs
+
 from .. import exact, guards
 from ..evidence import Evidence, Refused, Verdict, issue
 from .canonical import Alphabet, Quotients, reduces_to_zero
@@ -55,8 +57,14 @@ def identity(
     'x = -1: 1.000000000 and -1'
     """
     lhs, rhs = _expression("lhs", lhs), _expression("rhs", rhs)
-    factors = [_expression("nonzero", f) for f in nonzero]
-    equations = [_equation(r) for r in relations]
+    factors = [
+        _expression("nonzero", f)
+        for f in inputs.listed("nonzero", nonzero, "a list of expressions")
+    ]
+    given = inputs.listed("relations", relations, "a list of expressions")
+    equations = [_equation(r) for r in given]
+    if domain is not None:
+        inputs.words("domain", domain, "what the symbols mean, in words")
     guards.distinct_sides(lhs, rhs)
     symbols = lhs.free_symbols | rhs.free_symbols
     guards.symbols_used(symbols, factors, equations)

@@ -9,6 +9,8 @@ from typing import Any
 import cvc5
 import z3
 
+from theorylab import inputs
+
 from .. import guards
 from ..evidence import Evidence, Verdict, issue
 
@@ -50,12 +52,11 @@ def unsat(
     >>> unsat([], x * x >= x).witness
     'x = 1/2'
     """
+    hypotheses = inputs.listed("hypotheses", hypotheses, "a list of z3 formulas")
     for h in hypotheses:
         guards.formula("hypotheses", h)
     guards.formula("claim", claim)
-    if not timeout > 0:
-        raise ValueError(f"timeout: expected a positive number, got {timeout!r}")
-    hypotheses = list(hypotheses)
+    inputs.positive("timeout", timeout)
     guards.premise_among_hypotheses(z3.is_implies(claim))
     guards.not_literally_true(z3.is_true(z3.simplify(claim)), bool(hypotheses))
     variables = _variables([*hypotheses, claim])
