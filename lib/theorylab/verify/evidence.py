@@ -193,11 +193,14 @@ def number(name: str, value: Any) -> float:
     """A finite number of any exact or floating type, as a float.
 
     Raises:
-        ValueError: for a truth value, text, NaN, infinity or anything else.
+        Refused: for a truth value, text, NaN, infinity or anything else.
     """
     if isinstance(value, fmpz | fmpq):
         value = Fraction(str(value))
-    return float(inputs.real(name, value))
+    try:
+        return float(inputs.real(name, value))
+    except ValueError as problem:
+        raise Refused(str(problem)) from None
 
 
 def seed_of(rng: np.random.Generator) -> int | None:

@@ -734,10 +734,11 @@ def sizes_span(sizes: list[Any]) -> None:
     )
     if not whole or len(set(sizes)) < 5 or len(set(sizes)) < len(sizes):
         raise Refused(f"sizes: expected five or more distinct integers, got {sizes}")
-    if sizes[0] < 1 or sizes[-1] < 8 * sizes[0]:
+    least, most = min(sizes), max(sizes)
+    if least < 1 or most < 8 * least:
         raise Refused(
             f"sizes: expected positive ones over a factor of 8 or more, got "
-            f"{sizes[0]} to {sizes[-1]}"
+            f"{least} to {most}"
         )
 
 

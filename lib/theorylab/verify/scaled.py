@@ -81,8 +81,8 @@ def exponent(
         raise ValueError(f"kind: expected one of {', '.join(_READ)}, got {kind!r}")
     target, allowed = number("predicted", predicted), number("within", within)
     sizes = inputs.listed("sizes", sizes, "distinct positive integers")
-    sizes = sorted(inputs.integer("sizes", n, low=1) for n in sizes)
     guards.sizes_span(sizes)
+    sizes = sorted(sizes)
     guards.narrow_enough(allowed)
     least = 5 if kind == "time" else 1
     if isinstance(repeats, bool) or not isinstance(repeats, int) or repeats < least:
