@@ -1,8 +1,12 @@
-"""A setting that nbval does not offer on its command line."""
+"""Settings that must not depend on how loaded the machine is."""
 
 from __future__ import annotations
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("patient", deadline=None)
+settings.load_profile("patient")
 
 OUTPUT_TIMEOUT = 60  # seconds; nbval's own 5 are too few on a loaded machine
 
