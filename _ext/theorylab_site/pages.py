@@ -330,7 +330,7 @@ def errata(
     titles = {paper["id"]: paper["title"] for paper in papers["papers"]}
     rows = []
     for entry in data.get(name) or []:
-        if missing := {"paper", "stated", "true", "claims"} - set(entry):
+        if missing := {"paper", "stated", "holds", "claims"} - set(entry):
             raise ValueError(f"errata, {name}: an entry lacks {sorted(missing)}")
         if entry["paper"] not in titles:
             raise ValueError(f"errata, {name}: no paper {entry['paper']!r}")
@@ -341,7 +341,7 @@ def errata(
             links.append(f'<a href="{e(link(*_split(anchor)))}">{e(claim)}</a>')
         rows.append(
             f'<tr><th scope="row">{e(titles[entry["paper"]])}</th>'
-            f"<td>{e(entry['stated'])}</td><td>{e(entry['true'])}</td>"
+            f"<td>{e(entry['stated'])}</td><td>{e(entry['holds'])}</td>"
             f"<td>{', '.join(links)}</td></tr>"
         )
     if not rows:

@@ -186,7 +186,7 @@ def test_a_paper_works_when_a_chapter_of_it_is_in_the_book():
 
 
 def entry(**change):
-    good = {"paper": "P1", "stated": "x < y", "true": "x <= y", "claims": ["one/a"]}
+    good = {"paper": "P1", "stated": "x < y", "holds": "x <= y", "claims": ["one/a"]}
     return {"papers": [{**good, **change}]}
 
 
