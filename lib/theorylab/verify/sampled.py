@@ -22,8 +22,9 @@ from . import guards
 from .evidence import Evidence, Verdict, as_float, issue, number, seed_of
 
 CONFIDENCE = 1 - 1e-6
-REPLAYED = 3
-"""So many trials are run again on a copy of their generator."""
+REPLAYED = 8
+"""So many of the first trials, and of the last, are run again when all are done,
+each on a copy of its generator: a trial that changes as it goes is found out."""
 
 
 def clopper_pearson(successes: int, n: int, failure: float) -> tuple[float, float]:
@@ -302,16 +303,17 @@ def _outcomes(
     _count("n", n)
     inputs.function("trial", trial, "a function of a generator")
     guards.injected_generator(rng)
-    outcomes = []
+    outcomes, twins = [], {}
     for i, child in enumerate(rng.spawn(n)):
-        twin = copy.deepcopy(child) if i < REPLAYED else None
+        if i < REPLAYED or i >= n - REPLAYED:
+            twins[i] = copy.deepcopy(child)
         before = child.bit_generator.state
         outcome = trial(child)
         guards.draws_from_its_generator(before, child.bit_generator.state)
         look(outcome)
-        if twin is not None:
-            guards.same_draw_same_outcome(outcome, trial(twin))
         outcomes.append(outcome)
+    for i, twin in twins.items():
+        guards.same_draw_same_outcome(outcomes[i], trial(twin))
     return outcomes
 
 

@@ -470,6 +470,14 @@ def draws_elsewhere():
     return sampled.mean(trial, 400, support=(0, 1), bound=0.6, rng=rng())
 
 
+def honest_for_seven_trials():
+    """Then the coin never falls heads again, on any draw."""
+    calls = itertools.count()
+    return sampled.probability(
+        lambda r: r.random() < 0.5 and next(calls) < 7, 4000, bound=0.05, rng=rng()
+    )
+
+
 def one_number_drawn_long_ago():
     """A uniform variable has mean above 0.6: one draw of it, repeated."""
 
@@ -674,6 +682,12 @@ FRAUDS = [
         ("draws_from_its_generator",),
     ),
     Fraud("j", "draws elsewhere", draws_elsewhere, ("same_draw_same_outcome",)),
+    Fraud(
+        "j",
+        "honest for seven trials",
+        honest_for_seven_trials,
+        ("same_draw_same_outcome",),
+    ),
     Fraud(
         "j",
         "one number drawn long ago",
