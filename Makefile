@@ -43,7 +43,7 @@ test: $(INSTALLED)
 	    --nbval-lax --nbval-current-env --nbval-cell-timeout=120 chapters
 
 test-site: $(INSTALLED)
-	$(PY) -m pytest tests/site
+	$(PY) -m pytest -n $(WORKERS) --dist worksteal tests/site
 
 lint-site: $(INSTALLED)
 	$(PY) -m tools.lint_book --site _build/html
