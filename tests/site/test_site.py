@@ -237,6 +237,8 @@ def test_what_scrolls_can_be_reached(visit: Open) -> None:
     )
     assert wide
     assert all(box == [0, "region", True, True] for box in wide)
+    inside = page.locator('mjx-container[tabindex="0"]:not(.scrolls)')
+    assert inside.count() == 0, "formulas that fit are no stop of the Tab key"
 
 
 def test_folded_code_opens_by_keyboard(visit: Open) -> None:
