@@ -5,7 +5,15 @@ from importlib import import_module
 
 import pytest
 
-MODULES = ("attention", "boolean", "data", "exercises", "inputs", "polynomial")
+MODULES = (
+    "attention",
+    "boolean",
+    "data",
+    "exercises",
+    "inputs",
+    "polynomial",
+    "rope",
+)
 
 
 @pytest.mark.parametrize("name", MODULES)
