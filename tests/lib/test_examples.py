@@ -12,6 +12,7 @@ MODULES = (
     "exercises",
     "inputs",
     "polynomial",
+    "pruning",
     "rope",
 )
 
