@@ -194,6 +194,38 @@ def poly_features(x: Any, degree: int, *, out: Any = None) -> Any:
     return out
 
 
+class FeatureBuffer:
+    """The features of a block of tokens, in one buffer that stays in cache.
+
+    Called with (b, d), b at most ``block``, it gives :func:`poly_features` (r, b),
+    valid until the next call.
+    """
+
+    def __init__(self, xp: Any, dtype: Any, d: int, degree: int, block: int) -> None:
+        self._xp, self._d, self._degree = xp, d, degree
+        self._rows = xp.ones((feature_count(d, degree), block), dtype=dtype)
+        # A view costs as much as a small product: once a width, not once a block.
+        self._views: dict[int, Any] = {}
+
+    def __call__(self, x: Any) -> Any:
+        width = len(x)
+        if width not in self._views:
+            rows = self._rows[:, :width]
+            self._views[width] = rows, _views(rows, self._d, self._degree)
+        rows, parts = self._views[width]
+        _write(self._xp, x, *parts)
+        return rows
+
+
+@lru_cache(maxsize=64)
+def feature_weights(coefficients: tuple[Any, ...], d: int, scale: float) -> np.ndarray:
+    """c_l * multinomial * scale^l, one a monomial (r,), float64."""
+    factors = [float(c) * scale**power for power, c in enumerate(coefficients)]
+    degree = len(coefficients) - 1
+    multinomial = np.array(_multinomials(d, degree), dtype=np.float64)
+    return multinomial * np.array(factors)[_monomials(d, degree).sum(1)]
+
+
 def poly_attention(
     q: Any,
     k: Any,
@@ -250,19 +282,8 @@ def poly_attention(
             raise HypothesisViolated("entry bound", found, f"at most {entry_bound}")
 
     degree, block = len(coefficients) - 1, min(block, max(n, m))
-    weights = xp.asarray(_weights(coefficients, d, scale), dtype=q.dtype)
-    buffer = xp.ones((len(weights), block), dtype=q.dtype)
-    views: dict[int, Any] = {}
-
-    def features(x: Any) -> Any:
-        """The features (r, b) of b tokens (b, d), valid until the next call."""
-        # A view costs as much as a small product: once a width, not once a block.
-        width = len(x)
-        if width not in views:
-            views[width] = buffer[:, :width], _views(buffer[:, :width], d, degree)
-        rows, parts = views[width]
-        _write(xp, x, *parts)
-        return rows
+    weights = xp.asarray(feature_weights(coefficients, d, scale), dtype=q.dtype)
+    features = FeatureBuffer(xp, q.dtype, d, degree, block)
 
     ones_and_values = xp.ones((e + 1, block), dtype=q.dtype)
     summary = xp.zeros((e + 1, len(weights)), dtype=q.dtype)
@@ -282,15 +303,6 @@ def poly_attention(
             raise HypothesisViolated("positive normaliser", least, "above 0")
         xp.divide(sums[:-1].T, sums[-1][:, None], out=result[here])
     return result
-
-
-@lru_cache(maxsize=64)
-def _weights(coefficients: tuple[Any, ...], d: int, scale: float) -> np.ndarray:
-    """c_l * multinomial * scale^l, one a monomial, float64."""
-    factors = [float(c) * scale**power for power, c in enumerate(coefficients)]
-    degree = len(coefficients) - 1
-    multinomial = np.array(_multinomials(d, degree), dtype=np.float64)
-    return multinomial * np.array(factors)[_monomials(d, degree).sum(1)]
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ MODULES = (
     "boolean",
     "data",
     "exercises",
+    "gradients",
     "inputs",
     "polynomial",
     "pruning",
