@@ -305,6 +305,75 @@ def poly_attention(
     return result
 
 
+def causal_poly_attention(
+    q: Any,
+    k: Any,
+    v: Any,
+    coefficients: Sequence[Any],
+    *,
+    scale: float | None = None,
+    block: int = 256,
+) -> Any:
+    """:func:`poly_attention` when row i sees only the keys 0..i, in time n (r + block).
+
+    The keys before a block enter through their summary, which grows from block to
+    block; inside a block P(s_ij) is formed as it stands, for j <= i. The bound of
+    :func:`poly_attention` on the error holds unchanged: it is a bound row by row.
+
+    Args:
+        q: queries, (n, d).
+        k: keys, (n, d).
+        v: values, (n, e).
+        coefficients: c_0 ... c_g, numbers or Fractions.
+        scale: factor of the scores; 1/d when not given.
+        block: tokens of a block.
+
+    Returns:
+        (n, e), same library and dtype. Memory (r + block) * block + n e.
+
+    Raises:
+        HypothesisViolated: "positive normaliser" when P makes a normaliser zero
+            or negative.
+        ValueError: when the arrays do not fit together or are not finite.
+
+    >>> x = np.array([[0.0], [1.0]])
+    >>> causal_poly_attention(x, x, x, [1, 1])
+    array([[0.        ],
+           [0.66666667]])
+    """
+    xp, size = inputs.floating_arrays(q=(q, "n d"), k=(k, "n d"), v=(v, "n e"))
+    inputs.without_gradient(q=q, k=k, v=v)
+    n, d, e = (size[axis] for axis in "nde")
+    block = min(inputs.integer("block", block, low=1), n)
+    scale = 1 / d if scale is None else float(inputs.real("scale", scale))
+    coefficients = inputs.coefficients(coefficients)
+    weights = xp.asarray(feature_weights(coefficients, d, scale), dtype=q.dtype)
+    features = FeatureBuffer(xp, q.dtype, d, len(coefficients) - 1, block)
+    seen = xp.triu(xp.ones((block, block), dtype=q.dtype))  # (j, i) with j <= i
+
+    ones_and_values = xp.ones((e + 1, block), dtype=q.dtype)
+    summary = xp.zeros((e + 1, len(weights)), dtype=q.dtype)
+    result = xp.empty((n, e), dtype=q.dtype)
+    for start in range(0, n, block):
+        here = slice(start, start + block)
+        width = len(q[here])
+        values = ones_and_values[:, :width]  # [v, 1]^T
+        values[:-1] = v[here].T
+        scores = (scale * k[here]) @ q[here].T  # (j, i)
+        kernel = xp.full_like(scores, float(coefficients[-1]))
+        for c in coefficients[-2::-1]:
+            kernel *= scores
+            kernel += float(c)
+        kernel *= seen[:width, :width]
+        sums = summary @ features(q[here]) + values @ kernel
+        least = sums[-1].min().item()
+        if not least > 0:
+            raise HypothesisViolated("positive normaliser", least, "above 0")
+        xp.divide(sums[:-1].T, sums[-1][:, None], out=result[here])
+        summary += values @ features(k[here]).T * weights
+    return result
+
+
 @dataclass(frozen=True)
 class Operations:
     """What one run computes, counted in scalar operations.

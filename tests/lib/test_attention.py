@@ -14,6 +14,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
 from theorylab.attention import (
+    causal_poly_attention,
     exact_attention,
     feature_count,
     monomials,
@@ -234,6 +235,76 @@ def test_a_normaliser_that_is_not_positive_is_a_violated_hypothesis():
     for coefficients in ([-1, 0], [0, 0], [0, -1]):
         with pytest.raises(HypothesisViolated, match="positive normaliser"):
             poly_attention(q, q, q, coefficients)
+
+
+# With a causal mask
+
+
+@settings(deadline=None, max_examples=40)
+@given(DEGREES, SEEDS, st.integers(1, 12), st.booleans())
+def test_causal_poly_attention_is_the_masked_sum(size, seed, block, as_tensor):
+    d, g = size
+    q, k, v = draw(seed, n=9, d=d)
+    coefficients = [Fraction(1, factorial(power)) for power in range(g + 1)]
+    coefficients[0] += 3 * (g % 2)
+    kernel = sum(float(c) * (0.4 * q @ k.T) ** i for i, c in enumerate(coefficients))
+    kernel = np.tril(kernel)
+    expected = kernel @ v / kernel.sum(1, keepdims=True)
+    if as_tensor:
+        q, k, v = map(torch.tensor, (q, k, v))
+    out = causal_poly_attention(q, k, v, coefficients, scale=0.4, block=block)
+    assert type(out) is type(q)
+    np.testing.assert_allclose(np.asarray(out), expected, rtol=1e-11, atol=1e-13)
+
+
+def test_causal_poly_attention_of_small_integers_is_rational():
+    rng = np.random.default_rng(6)
+    q, k, v = (rng.integers(-1, 2, (6, 2)) for _ in range(3))
+    out = causal_poly_attention(
+        *(x.astype(float) for x in (q, k, v)), [2, 1, 1], scale=1, block=2
+    )
+    for i in range(6):
+        kernel = [2 + s + s * s for s in (int(q[i] @ k[j]) for j in range(i + 1))]
+        for c in range(2):
+            mean = Fraction(sum(a * int(v[j, c]) for j, a in enumerate(kernel)))
+            assert out[i, c] == pytest.approx(float(mean / sum(kernel)), abs=1e-15)
+
+
+def test_causal_error_within_the_certified_bound():
+    q, k, v = draw(9, n=300, m=300, d=4, e=3)
+    best = minimax_exp(1, 4)
+    exact = exact_attention(q, k, v, causal=True)
+    out = causal_poly_attention(q, k, v, best.coefficients, block=64)
+    assert 0 < np.abs(out - exact).max() <= 2 * rho(best.error)
+    single = causal_poly_attention(
+        *(x.astype(np.float32) for x in (q, k, v)), best.coefficients, block=64
+    )
+    assert single.dtype == np.float32
+    assert np.abs(single - out).max() < 2e-6
+
+
+@pytest.mark.parametrize("block", [1, 4, 100])
+def test_causal_poly_rows_see_only_their_past(block):
+    q, k, v = draw(10, n=9)
+    before = causal_poly_attention(q, k, v, [1, 1, 0.5], block=block)
+    k[5:], v[5:], q[6:] = 0.9, -9.0, 0.1
+    after = causal_poly_attention(q, k, v, [1, 1, 0.5], block=block)
+    np.testing.assert_array_equal(before[:5], after[:5])
+    assert not np.allclose(before[5:], after[5:])
+    np.testing.assert_allclose(before[0], v[0])
+
+
+def test_causal_poly_attention_refuses():
+    x = np.ones((4, 2))
+    with pytest.raises(ValueError, match="k: expected shape"):
+        causal_poly_attention(x, np.ones((5, 2)), x, [1])
+    with pytest.raises(ValueError, match="block: expected an integer"):
+        causal_poly_attention(x, x, x, [1], block=0)
+    with pytest.raises(HypothesisViolated, match="positive normaliser"):
+        causal_poly_attention(x, x, x, [-1])
+    y = torch.ones(4, 2, requires_grad=True)
+    with pytest.raises(ValueError, match="q: expected a tensor that records no"):
+        causal_poly_attention(y, y, y, [1])
 
 
 GOOD = {"q": np.ones((4, 2)), "k": np.ones((5, 2)), "v": np.ones((5, 3))}
