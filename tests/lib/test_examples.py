@@ -15,6 +15,7 @@ MODULES = (
     "polynomial",
     "pruning",
     "rope",
+    "toeplitz",
 )
 
 

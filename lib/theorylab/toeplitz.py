@@ -1,0 +1,299 @@
+"""Toeplitz matrices by the fast Fourier transform, and attention made of them.
+
+A Toeplitz matrix has one number a lag: entry t_{i-j}, with lags -(n-1) ... n-1 kept
+in a vector of 2n-1 entries, lag l at place n-1+l. Its product with a vector is a
+convolution, n log n operations.
+
+Where the weight of attention at (i, j) depends on the lag too, no low rank is left,
+but a polynomial of the score is still a sum of products diag(.) Toep(.) diag(.).
+
+Source: J. Alman and Z. Song, *Fast RoPE Attention: Combining the Polynomial Method
+and Fast Fourier Transform*, 2025.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import factorial
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import scipy.fft
+
+from theorylab import inputs
+from theorylab.attention import feature_weights, poly_features
+from theorylab.verify.evidence import HypothesisViolated
+
+
+def fast_length(n: int) -> int:
+    """The least 2^a 3^b 5^c that is at least n: transforms of it are fast.
+
+    >>> fast_length(2047), fast_length(2049)
+    (2048, 2160)
+    """
+    return scipy.fft.next_fast_len(inputs.integer("n", n, low=1), real=True)
+
+
+def fft_of(xp: ModuleType) -> ModuleType:
+    """The module with rfft(x, length) and irfft(x, length) along the last axis.
+
+    SciPy's for NumPy: it keeps float32.
+    """
+    return scipy.fft if xp is np else xp.fft
+
+
+def _lag_count(name: str, lags: Any) -> int:
+    """n, when the last axis has 2n - 1 entries."""
+    if lags.ndim != 1 or len(lags) % 2 == 0:
+        wanted = "one axis of 2n - 1 entries"
+        raise inputs.expected(name, wanted, tuple(lags.shape))
+    return (len(lags) + 1) // 2
+
+
+def toeplitz_matrix(lags: Any) -> Any:
+    """The (n, n) matrix with entry lags[n-1 + i-j]: the dense reference.
+
+    Args:
+        lags: (2n-1,), of any dtype.
+
+    Returns:
+        (n, n), same library and dtype.
+
+    Raises:
+        ValueError: when lags is not one axis of an odd number of entries.
+
+    >>> toeplitz_matrix(np.array([7, 0, 1])).tolist()  # lags -1, 0, 1
+    [[0, 7], [1, 0]]
+    """
+    xp = inputs.array_library("lags", lags)
+    n = _lag_count("lags", lags)
+    rows = xp.arange(n)
+    return lags[n - 1 + rows[:, None] - rows]
+
+
+def toeplitz_apply(lags: Any, x: Any) -> Any:
+    """toeplitz_matrix(lags) @ x in time n log n.
+
+    Args:
+        lags: (2n-1,), float32 or float64.
+        x: (n, e), same library and dtype.
+
+    Returns:
+        (n, e). The rounding error is relative to the largest entries.
+
+    Raises:
+        ValueError: when the arrays do not fit together or are not finite.
+
+    >>> toeplitz_apply(np.array([7.0, 0.0, 1.0]), np.eye(2)).round(12).tolist()
+    [[0.0, 7.0], [1.0, 0.0]]
+    """
+    xp, size = inputs.floating_arrays(lags=(lags, "l"), x=(x, "n e"))
+    _same_tokens("lags", lags, size["n"])
+    length = fast_length(2 * size["n"] - 1)
+    spectrum = fft_of(xp).rfft(lags, length)
+    return _convolved(fft_of(xp), spectrum, x.T, length).T
+
+
+def _same_tokens(name: str, lags: Any, n: int) -> None:
+    if tuple(lags.shape)[-1] != 2 * n - 1:
+        wanted = f"2n - 1 = {2 * n - 1} lags for n = {n}"
+        raise inputs.expected(name, wanted, tuple(lags.shape)[-1])
+
+
+def _convolved(fft: ModuleType, spectrum: Any, rows: Any, length: int) -> Any:
+    """Rows (e, n) times the Toeplitz matrix whose lags have the spectrum.
+
+    Circular of length 2n - 1 suffices: what wraps around stays below place n - 1.
+    """
+    n = rows.shape[-1]
+    product = fft.rfft(rows, length)
+    product *= spectrum
+    return fft.irfft(product, length)[..., n - 1 : 2 * n - 1]
+
+
+def biased_poly_attention(
+    q: Any,
+    k: Any,
+    v: Any,
+    weights: Any,
+    coefficients: Sequence[Any],
+    *,
+    scale: float | None = None,
+) -> Any:
+    """Attention with weights t_{i-j} P(s_ij), P(s) = sum_l c_l s^l, in r n log n.
+
+    t_{i-j} = exp(bias_{i-j}) is a relative bias, t = 0 a mask. Each of the
+    r = C(d+g, g) monomials is diag(F(q)) Toep(t) diag(F(k)); t has one spectrum.
+
+    If |P(s) e^-s - 1| <= eps < 1 on the interval of the scores and each row has a
+    positive weight, the output differs from that with exp by at most
+    2 rho(eps) max|v| (float rounding apart).
+
+    Args:
+        q: queries, (n, d).
+        k: keys, (n, d).
+        v: values, (n, e).
+        weights: (2n-1,), t at lags -(n-1) ... n-1, none negative.
+        coefficients: c_0 ... c_g, numbers or Fractions.
+        scale: factor of the scores; 1/d when not given.
+
+    Returns:
+        (n, e), same library and dtype. Memory n (r + e).
+
+    Raises:
+        HypothesisViolated: "positive normaliser" when a normaliser is not positive.
+        ValueError: when the arrays do not fit together or are not finite, or a
+            weight is negative.
+
+    >>> x = np.array([[0.0], [1.0]])
+    >>> t = np.array([0.0, 1.0, 1.0])  # a causal mask
+    >>> biased_poly_attention(x, x, x, t, [1, 1]).round(12).tolist()
+    [[0.0], [0.666666666667]]
+    """
+    xp, size = inputs.floating_arrays(
+        q=(q, "n d"), k=(k, "n d"), v=(v, "n e"), weights=(weights, "l")
+    )
+    inputs.without_gradient(q=q, k=k, v=v, weights=weights)
+    n, d, e = (size[axis] for axis in "nde")
+    _same_tokens("weights", weights, n)
+    _not_negative("weights", weights)
+    scale = 1 / d if scale is None else float(inputs.real("scale", scale))
+    coefficients = inputs.coefficients(coefficients)
+    degree, fft = len(coefficients) - 1, fft_of(xp)
+    length = fast_length(2 * n - 1)
+    spectrum = fft.rfft(weights, length)
+    factors = feature_weights(coefficients, d, scale).tolist()
+    values = xp.ones((e + 1, n), dtype=q.dtype)  # [v, 1]^T
+    values[:e] = v.T
+    sums, part = xp.zeros_like(values), xp.empty_like(values)
+    for row_q, row_k, factor in zip(
+        poly_features(q, degree), poly_features(k, degree), factors
+    ):
+        row_q *= factor
+        xp.multiply(values, row_k, out=part)
+        moved = _convolved(fft, spectrum, part, length)
+        moved *= row_q
+        sums += moved
+    return _normalised(sums)
+
+
+def _not_negative(name: str, weights: Any) -> None:
+    if weights.min().item() < 0:
+        wanted = "weights of at least 0"
+        raise inputs.expected(name, wanted, weights.min().item())
+
+
+def _normalised(sums: Any) -> Any:
+    """Numerators (e, n) by the last row, as (n, e)."""
+    least = sums[-1].min().item()
+    if not least > 0:
+        raise HypothesisViolated("positive normaliser", least, "above 0")
+    return (sums[:-1] / sums[-1]).T
+
+
+def lag_poly_attention(
+    q: Any,
+    k: Any,
+    v: Any,
+    lag_weights: Any,
+    support: Sequence[tuple[int, int]],
+    coefficients: Sequence[Any],
+    *,
+    toeplitz: Any = None,
+) -> Any:
+    """Attention with weights t_{i-j} P(s_ij) and scores that depend on the lag,
+
+        s_ij = (1/d) sum over p of q[i, u_p] * lag_weights[p, n-1+i-j] * k[j, v_p],
+
+    p over the s pairs (u_p, v_p) of the support. Each of the C(s+g, g) multisets of
+    pairs is one term diag(.) Toep(.) diag(.); they are walked depth first, so that
+    only the running products of g + 1 of them are held.
+
+    If |P(s) e^-s - 1| <= eps < 1 on the interval of the scores and each row has a
+    positive weight, the output differs from that with exp by at most
+    2 rho(eps) max|v| (float rounding apart).
+
+    Args:
+        q: queries, (n, d).
+        k: keys, (n, d).
+        v: values, (n, e).
+        lag_weights: (s, 2n-1), one row for each pair of the support.
+        support: s distinct pairs of column numbers (u, v).
+        coefficients: c_0 ... c_g, numbers or Fractions.
+        toeplitz: (2n-1,), t at lags -(n-1) ... n-1, none negative; 1 when not given.
+
+    Returns:
+        (n, e), same library and dtype. Memory g n (e + 4).
+
+    Raises:
+        HypothesisViolated: "positive normaliser" when a normaliser is not positive.
+        ValueError: when the arrays do not fit together or are not finite, a pair
+            does not name two columns, or a weight is negative.
+
+    >>> x = np.array([[0.0], [1.0]])
+    >>> lag_poly_attention(x, x, x, np.ones((1, 3)), [(0, 0)], [1, 1]).round(9).tolist()
+    [[0.5], [0.666666667]]
+    """
+    xp, size = inputs.floating_arrays(
+        q=(q, "n d"), k=(k, "n d"), v=(v, "n e"), lag_weights=(lag_weights, "s l")
+    )
+    inputs.without_gradient(q=q, k=k, v=v, lag_weights=lag_weights, toeplitz=toeplitz)
+    n, d, e = (size[axis] for axis in "nde")
+    _same_tokens("lag_weights", lag_weights, n)
+    pairs = _pairs(support, size["s"], d)
+    coefficients = inputs.coefficients(coefficients)
+    degree, fft = len(coefficients) - 1, fft_of(xp)
+    if toeplitz is None:
+        toeplitz = xp.ones_like(lag_weights[0])
+    inputs.floating_arrays(lag_weights=(lag_weights, "s l"), toeplitz=(toeplitz, "l"))
+    _not_negative("toeplitz", toeplitz)
+    length = fast_length(2 * n - 1)
+    columns_q, columns_k = q.T + 0, k.T + 0  # contiguous
+    values = xp.ones((e + 1, n), dtype=q.dtype)  # [v, 1]^T
+    values[:e] = v.T
+    sums = xp.zeros_like(values)
+
+    def walk(
+        left: Any, lags: Any, right: Any, low: int, run: int, size: int, share: float
+    ) -> None:
+        """Add the term of one multiset, then of those that extend it.
+
+        ``share`` is d^-size / alpha!; the last pair of the multiset is number
+        ``low``, ``run`` times, and only pairs from there on are appended.
+        """
+        factor = float(coefficients[size]) * factorial(size) * share
+        if factor:
+            moved = _convolved(fft, fft.rfft(lags, length), right, length)
+            moved *= factor * left
+            sums[...] += moved
+        if size == degree:
+            return
+        for p in range(low, len(pairs)):
+            again = run + 1 if p == low else 1
+            a, b = pairs[p]
+            walk(
+                left * columns_q[a],
+                lags * lag_weights[p],
+                right * columns_k[b],
+                p,
+                again,
+                size + 1,
+                share / (d * again),
+            )
+
+    walk(xp.ones_like(columns_q[0]), toeplitz, values, 0, 0, 0, 1.0)
+    return _normalised(sums)
+
+
+def _pairs(support: Any, s: int, d: int) -> list[tuple[int, int]]:
+    pairs = []
+    for i, pair in enumerate(inputs.listed("support", support, "pairs (u, v)")):
+        if not isinstance(pair, tuple | list) or len(pair) != 2:
+            raise inputs.expected(f"support[{i}]", "a pair (u, v)", pair)
+        name = f"support[{i}]"
+        pairs.append(tuple(inputs.integer(name, x, high=d - 1) for x in pair))
+    if len(set(pairs)) != s or len(pairs) != s:
+        wanted = f"{s} distinct pairs, one a row of lag_weights"
+        raise inputs.expected("support", wanted, pairs)
+    return pairs
