@@ -8,6 +8,7 @@ import pytest
 MODULES = (
     "attention",
     "boolean",
+    "conv_basis",
     "data",
     "exercises",
     "gradients",

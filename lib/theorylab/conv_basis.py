@@ -1,0 +1,182 @@
+"""Lower-triangular matrices as sums of shifted convolutions.
+
+conv(b), b of length m <= n, is the n-by-n matrix that is zero but for its lower
+right m-by-m block, the lower-triangular Toeplitz matrix with first column b. The
+displacement H_ij - H_{i-1,j-1} of conv(b) is b in column n - m and zero elsewhere.
+So the displacement of a lower-triangular H, column by column, *is* its least sum
+of convolutions with distinct lengths, and the number of nonzero columns is the
+number of terms.
+
+A product conv(b) x is a convolution: the first n - m rows of x do not enter. The
+spectra of all terms are added up before one inverse transform brings them back.
+
+Source: Y. Liang et al., *Conv-Basis: A New Paradigm for Efficient Attention
+Inference and Gradient Computation in Transformers*, 2024.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from theorylab import inputs
+from theorylab.toeplitz import fast_length, fft_of
+
+Basis = Sequence[tuple[int, Any]]  # (onset column j, b of length n - j)
+
+
+def conv_matrix(b: Any, n: int) -> Any:
+    """conv(b) as an (n, n) array: the dense reference.
+
+    Args:
+        b: (m,), 1 <= m <= n, of any dtype; integers and objects such as Fractions
+            stay exact.
+        n: size of the matrix.
+
+    Returns:
+        (n, n), same library and dtype, entry b[i-j] for i >= j >= n - m.
+
+    Raises:
+        ValueError: when b is not one axis of 1 to n entries.
+
+    >>> conv_matrix(np.array([1, 2]), 3).tolist()
+    [[0, 0, 0], [0, 1, 0], [0, 2, 1]]
+    """
+    xp = inputs.array_library("b", b)
+    n = inputs.integer("n", n, low=1)
+    if b.ndim != 1 or not 1 <= len(b) <= n:
+        raise inputs.expected("b", f"one axis of 1 to {n} entries", tuple(b.shape))
+    out = xp.zeros((n, n), dtype=b.dtype)
+    for column in range(n - len(b), n):
+        out[column:, column] = b[: n - column]
+    return out
+
+
+def displacement(h: Any) -> Any:
+    """h_ij - h_{i-1,j-1}, entries outside of h taken as zero.
+
+    Args:
+        h: (n, n). Integers are carried as int64 and must be below 2^62.
+
+    Returns:
+        (n, n), same library; exact for integers and objects, and for floats zero
+        exactly where the two entries are equal.
+
+    Raises:
+        ValueError: when h is not square, is empty, has another dtype, or holds
+            NaN, infinity or integers of 2^62 and more.
+
+    >>> displacement(np.array([[1, 0], [5, 2]])).tolist()
+    [[1, 0], [5, 1]]
+    """
+    h = _square(h)
+    out = h + 0  # a copy in either library
+    out[1:, 1:] -= h[:-1, :-1]
+    return out
+
+
+def _square(h: Any) -> Any:
+    xp = inputs.array_library("h", h)
+    if h.ndim != 2 or h.shape[0] != h.shape[1] or len(h) == 0:
+        raise inputs.expected("h", "a square matrix", tuple(h.shape))
+    if xp is np and h.dtype == np.object_:
+        return h
+    if h.dtype in (xp.float32, xp.float64):
+        inputs.magnitude("h", h)
+        return h
+    if h.dtype not in (xp.uint8, xp.int8, xp.int16, xp.int32, xp.int64):
+        raise inputs.expected("h", "integers, objects, float32 or float64", h.dtype)
+    largest = max(-int(h.min()), int(h.max()))
+    if largest >= 2**62:
+        raise inputs.expected("h", "integers below 2^62", largest)
+    return xp.asarray(h, dtype=xp.int64)
+
+
+def decompose(h: Any) -> list[tuple[int, Any]]:
+    """The one least sum of convolutions of distinct lengths that is h.
+
+    Args:
+        h: lower-triangular (n, n), as in :func:`displacement`.
+
+    Returns:
+        A pair (onset column j, b) for each nonzero column of the displacement, j
+        increasing, b of length n - j. Exact for integers and objects; for floats
+        the onsets are exact and the sums of the entries rounded.
+
+    Raises:
+        ValueError: when h is not square or not lower-triangular.
+
+    >>> [(j, b.tolist()) for j, b in decompose(np.array([[1, 0], [5, 2]]))]
+    [(0, [1, 5]), (1, [1])]
+    """
+    delta = displacement(h)
+    above = [j for j in range(1, len(h)) if (h[:j, j] != 0).any()]
+    if above:
+        raise ValueError(
+            f"h: expected a lower-triangular matrix, got a nonzero entry above "
+            f"the diagonal in column {above[0]}"
+        )
+    columns = (j for j in range(len(h)) if (delta[j:, j] != 0).any())
+    return [(j, delta[j:, j] + 0) for j in columns]
+
+
+def apply(basis: Basis, x: Any) -> Any:
+    """The sum of conv(b) @ x over the basis, in time k n log n.
+
+    Spectra are added up, so there is one inverse transform for each column of x,
+    whatever the number k of terms. To divide by the row sums of the matrix, append
+    a column of ones to x.
+
+    Args:
+        basis: pairs (onset column j, b) with b of length n - j, library and dtype
+            of x; several terms may share an onset.
+        x: (n, e), float32 or float64.
+
+    Returns:
+        (n, e), same library and dtype. The rounding error is relative to the
+        largest entries, not to each row.
+
+    Raises:
+        ValueError: when the basis is empty or does not fit x.
+
+    >>> apply([(1, np.array([1.0, 2.0]))], np.ones((3, 1))).round(12).tolist()
+    [[0.0], [1.0], [3.0]]
+    """
+    xp, size = inputs.floating_arrays(x=(x, "n e"))
+    n, terms = size["n"], _terms(basis, x)
+    first = min(terms)
+    length = fast_length(2 * (n - first) - 1)
+    forward, inverse = fft_of(xp).rfft, fft_of(xp).irfft
+    # From the last onset to the first, x comes in bit by bit.
+    part = xp.zeros((size["e"], n - first), dtype=x.dtype)
+    total, end = 0, n
+    for onset in sorted(terms, reverse=True):
+        part[:, onset - first : end - first] = x[onset:end].T
+        total = total + forward(terms[onset], length) * forward(part, length)
+        end = onset
+    out = xp.zeros_like(x)
+    out[first:] = inverse(total, length)[:, : n - first].T
+    return out
+
+
+def _terms(basis: Any, x: Any) -> dict[int, Any]:
+    """The sum of the vectors b of each onset, found to fit x."""
+    terms: dict[int, Any] = {}
+    for i, pair in enumerate(inputs.listed("basis", basis, "pairs (onset, b)")):
+        name = f"basis[{i}]"
+        if not isinstance(pair, tuple | list) or len(pair) != 2:
+            raise inputs.expected(name, "a pair (onset, b)", pair)
+        onset = inputs.integer(f"{name} onset", pair[0], high=len(x) - 1)
+        # The dtype and library of x, one axis, finite entries.
+        inputs.floating_arrays(**{"x": (x[:1], "a e"), f"{name} b": (pair[1], "m")})
+        if len(pair[1]) != len(x) - onset:
+            raise ValueError(
+                f"{name} b: expected {len(x) - onset} entries for onset {onset} and "
+                f"{len(x)} rows of x, got {len(pair[1])}"
+            )
+        terms[onset] = terms[onset] + pair[1] if onset in terms else pair[1]
+    if not terms:
+        raise inputs.expected("basis", "at least one pair (onset, b)", basis)
+    return terms
