@@ -148,16 +148,21 @@ def apply(basis: Basis, x: Any) -> Any:
     n, terms = size["n"], _terms(basis, x)
     first = min(terms)
     length = fast_length(2 * (n - first) - 1)
-    forward, inverse = fft_of(xp).rfft, fft_of(xp).irfft
-    # From the last onset to the first, x comes in bit by bit.
-    part = xp.zeros((size["e"], n - first), dtype=x.dtype)
-    total, end = 0, n
+    fft = fft_of(xp)
+    # One batch a term, b and the columns of x: a call costs as much as some rows.
+    # From the last onset to the first, x comes in bit by bit, and b grows.
+    rows = xp.zeros((1 + size["e"], length), dtype=x.dtype)
+    total, end = None, n
     for onset in sorted(terms, reverse=True):
-        part[:, onset - first : end - first] = x[onset:end].T
-        total = total + forward(terms[onset], length) * forward(part, length)
+        rows[0, : n - onset] = terms[onset]
+        rows[1:, onset - first : end - first] = x[onset:end].T
+        spectra = fft.rfft(rows)
+        product = spectra[1:]
+        product *= spectra[0]
+        total = product if total is None else xp.add(total, product, out=total)
         end = onset
     out = xp.zeros_like(x)
-    out[first:] = inverse(total, length)[:, : n - first].T
+    out[first:] = fft.irfft(total, length)[:, : n - first].T
     return out
 
 

@@ -25,6 +25,8 @@ from theorylab import inputs
 from theorylab.attention import feature_weights, poly_features
 from theorylab.verify.evidence import HypothesisViolated
 
+BATCH = 6  # monomials transformed at once
+
 
 def fast_length(n: int) -> int:
     """The least 2^a 3^b 5^c that is at least n: transforms of it are fast.
@@ -36,9 +38,10 @@ def fast_length(n: int) -> int:
 
 
 def fft_of(xp: ModuleType) -> ModuleType:
-    """The module with rfft(x, length) and irfft(x, length) along the last axis.
+    """The module with rfft(x) and irfft(x, length) along the last axis.
 
-    SciPy's for NumPy: it keeps float32.
+    SciPy's for NumPy: it keeps float32. A call of torch costs as much as the
+    transforms of several rows, so rows go in batches.
     """
     return scipy.fft if xp is np else xp.fft
 
@@ -90,9 +93,12 @@ def toeplitz_apply(lags: Any, x: Any) -> Any:
     """
     xp, size = inputs.floating_arrays(lags=(lags, "l"), x=(x, "n e"))
     _same_tokens("lags", lags, size["n"])
-    length = fast_length(2 * size["n"] - 1)
-    spectrum = fft_of(xp).rfft(lags, length)
-    return _convolved(fft_of(xp), spectrum, x.T, length).T
+    n, length = size["n"], fast_length(2 * size["n"] - 1)
+    rows = xp.zeros((1 + size["e"], length), dtype=x.dtype)
+    rows[0, : 2 * n - 1] = lags
+    rows[1:, :n] = x.T
+    spectra = fft_of(xp).rfft(rows)
+    return _back(fft_of(xp), spectra[1:], spectra[0], n, length).T
 
 
 def _same_tokens(name: str, lags: Any, n: int) -> None:
@@ -101,15 +107,13 @@ def _same_tokens(name: str, lags: Any, n: int) -> None:
         raise inputs.expected(name, wanted, tuple(lags.shape)[-1])
 
 
-def _convolved(fft: ModuleType, spectrum: Any, rows: Any, length: int) -> Any:
-    """Rows (e, n) times the Toeplitz matrix whose lags have the spectrum.
+def _back(fft: ModuleType, spectra: Any, lags: Any, n: int, length: int) -> Any:
+    """Rows (..., n) times the Toeplitz matrix, all given by their spectra.
 
     Circular of length 2n - 1 suffices: what wraps around stays below place n - 1.
     """
-    n = rows.shape[-1]
-    product = fft.rfft(rows, length)
-    product *= spectrum
-    return fft.irfft(product, length)[..., n - 1 : 2 * n - 1]
+    spectra *= lags
+    return fft.irfft(spectra, length)[..., n - 1 : 2 * n - 1]
 
 
 def biased_poly_attention(
@@ -162,19 +166,24 @@ def biased_poly_attention(
     coefficients = inputs.coefficients(coefficients)
     degree, fft = len(coefficients) - 1, fft_of(xp)
     length = fast_length(2 * n - 1)
-    spectrum = fft.rfft(weights, length)
-    factors = feature_weights(coefficients, d, scale).tolist()
+    lags = xp.zeros(length, dtype=q.dtype)
+    lags[: 2 * n - 1] = weights
+    lags = fft.rfft(lags)
+    factors = xp.asarray(feature_weights(coefficients, d, scale), dtype=q.dtype)
     values = xp.ones((e + 1, n), dtype=q.dtype)  # [v, 1]^T
     values[:e] = v.T
-    sums, part = xp.zeros_like(values), xp.empty_like(values)
-    for row_q, row_k, factor in zip(
-        poly_features(q, degree), poly_features(k, degree), factors
-    ):
-        row_q *= factor
-        xp.multiply(values, row_k, out=part)
-        moved = _convolved(fft, spectrum, part, length)
-        moved *= row_q
-        sums += moved
+    sums = xp.zeros_like(values)
+    padded = xp.zeros((min(BATCH, len(factors)), e + 1, length), dtype=q.dtype)
+    features_q, features_k = poly_features(q, degree), poly_features(k, degree)
+    features_q *= factors[:, None]
+    for start in range(0, len(factors), BATCH):
+        left = features_q[start : start + BATCH, None]
+        right = features_k[start : start + BATCH, None]
+        rows = padded[: len(left)]
+        xp.multiply(values, right, out=rows[..., :n])
+        moved = _back(fft, fft.rfft(rows), lags, n, length)
+        moved *= left
+        sums += moved.sum(0)
     return _normalised(sums)
 
 
@@ -208,7 +217,7 @@ def lag_poly_attention(
 
     p over the s pairs (u_p, v_p) of the support. Each of the C(s+g, g) multisets of
     pairs is one term diag(.) Toep(.) diag(.); they are walked depth first, so that
-    only the running products of g + 1 of them are held.
+    only the running products of g s of them are held.
 
     If |P(s) e^-s - 1| <= eps < 1 on the interval of the scores and each row has a
     positive weight, the output differs from that with exp by at most
@@ -224,7 +233,7 @@ def lag_poly_attention(
         toeplitz: (2n-1,), t at lags -(n-1) ... n-1, none negative; 1 when not given.
 
     Returns:
-        (n, e), same library and dtype. Memory g n (e + 4).
+        (n, e), same library and dtype. Memory g s n (e + 4).
 
     Raises:
         HypothesisViolated: "positive normaliser" when a normaliser is not positive.
@@ -250,39 +259,47 @@ def lag_poly_attention(
     _not_negative("toeplitz", toeplitz)
     length = fast_length(2 * n - 1)
     columns_q, columns_k = q.T + 0, k.T + 0  # contiguous
+    factors = [float(c) * factorial(power) for power, c in enumerate(coefficients)]
+    rows = xp.zeros((len(pairs), e + 2, length), dtype=q.dtype)
+    sums = xp.zeros((e + 1, n), dtype=q.dtype)
+
+    def walk(terms: list[tuple[Any, Any, Any, int, int, float]], power: int) -> None:
+        """Add the terms of sibling multisets of one size, then of their extensions.
+
+        A term is the product of the queries' columns, of the lag weights, of the
+        keys' columns and [v, 1], the last pair and how often it occurs, and
+        d^-size / alpha!. Only pairs from the last one on are appended.
+        """
+        batch = rows[: len(terms)]
+        for row, (_, lags, right, *_) in zip(batch, terms):
+            row[0, : 2 * n - 1], row[1:, :n] = lags, right
+        spectra = fft.rfft(batch)
+        moved = _back(fft, spectra[:, 1:], spectra[:, :1], n, length)
+        for part, (left, *_, share) in zip(moved, terms):
+            part *= left * (factors[power] * share)
+            sums[...] += part
+        if power == degree:
+            return
+        for left, lags, right, last, times, share in terms:
+            extended = []
+            for p in range(last, len(pairs)):
+                again = times + 1 if p == last else 1
+                a, b = pairs[p]
+                extended.append(
+                    (
+                        left * columns_q[a],
+                        lags * lag_weights[p],
+                        right * columns_k[b],
+                        p,
+                        again,
+                        share / (d * again),
+                    )
+                )
+            walk(extended, power + 1)
+
     values = xp.ones((e + 1, n), dtype=q.dtype)  # [v, 1]^T
     values[:e] = v.T
-    sums = xp.zeros_like(values)
-
-    def walk(
-        left: Any, lags: Any, right: Any, low: int, run: int, size: int, share: float
-    ) -> None:
-        """Add the term of one multiset, then of those that extend it.
-
-        ``share`` is d^-size / alpha!; the last pair of the multiset is number
-        ``low``, ``run`` times, and only pairs from there on are appended.
-        """
-        factor = float(coefficients[size]) * factorial(size) * share
-        if factor:
-            moved = _convolved(fft, fft.rfft(lags, length), right, length)
-            moved *= factor * left
-            sums[...] += moved
-        if size == degree:
-            return
-        for p in range(low, len(pairs)):
-            again = run + 1 if p == low else 1
-            a, b = pairs[p]
-            walk(
-                left * columns_q[a],
-                lags * lag_weights[p],
-                right * columns_k[b],
-                p,
-                again,
-                size + 1,
-                share / (d * again),
-            )
-
-    walk(xp.ones_like(columns_q[0]), toeplitz, values, 0, 0, 0, 1.0)
+    walk([(xp.ones_like(values[0]), toeplitz, values, 0, 0, 1.0)], 0)
     return _normalised(sums)
 
 

@@ -178,17 +178,17 @@ def test_the_weights_have_one_spectrum(monkeypatch):
 
     class Counted:
         @staticmethod
-        def rfft(x, length):
-            calls.append(x.ndim)
-            return np.fft.rfft(x, length)
+        def rfft(x):
+            calls.append(x.shape)
+            return np.fft.rfft(x)
 
         irfft = staticmethod(np.fft.irfft)
 
     monkeypatch.setattr(toeplitz, "fft_of", lambda xp: Counted)
+    monkeypatch.setattr(toeplitz, "BATCH", 4)
     q, k, v, _ = draw(3, d=2)
     biased_poly_attention(q, k, v, np.ones(17), [1, 1, 0.5])
-    assert calls.count(1) == 1
-    assert calls.count(2) == 6  # one batch a monomial
+    assert calls == [(18,), (4, 3, 18), (2, 3, 18)]  # 6 monomials, columns [v, 1]
 
 
 def test_memory_does_not_grow_with_n_squared():
@@ -205,7 +205,7 @@ def test_memory_does_not_grow_with_n_squared():
             peak = tracemalloc.get_traced_memory()[1]
         finally:
             tracemalloc.stop()
-        assert peak < 300 * n < 4 * n * n / 100
+        assert peak < 700 * n < 4 * n * n / 100
 
 
 # Attention with lag weights
