@@ -53,7 +53,7 @@ lint: $(INSTALLED)
 	$(PY) -m tools.lint_book
 
 bench: $(INSTALLED)
-	$(PY) tests/benchmarks/bench.py
+	$(PY) -m tests.benchmarks.bench
 
 clean-notebooks: $(INSTALLED)
 	$(PY) -m tools.clean_notebooks chapters

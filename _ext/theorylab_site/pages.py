@@ -366,16 +366,18 @@ def races(path: Path) -> str:
     for race in data["races"]:
         ratio = race["ratio"]
         note = f"<br><small>{e(race['note'])}</small>" if race.get("note") else ""
+        low, middle, high = (times(ratio[key]) for key in ("low", "median", "high"))
         rows.append(
             f'<tr><th scope="row">{e(race["name"])}{note}</th>'
             f"<td>{race['n']:,}</td><td>{race['threads']}</td>"
             f"<td>{e(race['baseline'])}</td>"
-            f'<td class="figures"><strong>{ratio["median"]:.1f}×</strong> '
-            f"[{ratio['low']:.1f}, {ratio['high']:.1f}]</td>"
+            f'<td class="figures"><strong>{middle}×</strong> [{low}, {high}]</td>'
             f"<td>{_or_dash(race['certified_error'], '{:.1e}')}</td>"
             f"<td>{_or_dash(race.get('observed_error'), '{:.1e}')}</td>"
             f"<td>{race['baseline_seconds'] * 1e3:,.1f}</td>"
             f"<td>{race['seconds'] * 1e3:,.1f}</td>"
+            f"<td>{e(race.get('dtype', 'float32'))}</td>"
+            f"<td>{e(race.get('family', ''))}</td>"
             f"<td>{race['d']}</td><td>{_or_dash(race['r'], '{:,}')}</td>"
             f"<td>{_or_dash(race['gemm_share'], '{:.0%}')}</td>"
             f"<td>{_or_dash(race['peak_mb'], '{:.0f}')}</td></tr>"
@@ -390,6 +392,8 @@ def races(path: Path) -> str:
         "observed error",
         "baseline ms",
         "ms",
+        "dtype",
+        "family",
         "head width",
         "features",
         "share of GEMM rate",
@@ -402,11 +406,47 @@ def races(path: Path) -> str:
             for key, value in how.items()
         )
         notes = f"<h2>How it was measured</h2><dl>{items}</dl>"
+    families = dict.fromkeys(race.get("family", "") for race in data["races"])
+    plots = "".join(
+        _race_plot(family, [r for r in data["races"] if r.get("family", "") == family])
+        for family in families
+    )
+    left_out = "".join(f"<p>Left out: {e(x)}.</p>" for x in data.get("left_out", ()))
     return (
         text
-        + _race_plot(data["races"])
+        + plots
+        + _break_even(data.get("break_even", ()))
         + table("race-table", head, rows, label="All races")
+        + left_out
         + notes
+    )
+
+
+def times(ratio: float) -> str:
+    """A ratio, with two digits when it is below one."""
+    return f"{ratio:.1f}" if ratio >= 1 else f"{ratio:.2g}"
+
+
+def _break_even(rows: Sequence[Mapping[str, Any]]) -> str:
+    """From which number of tokens on a construction is the faster one."""
+    if not rows:
+        return ""
+    body = []
+    for row in rows:
+        first, last = row["sizes"][0], row["sizes"][-1]
+        if row["n"] is not None:
+            found = f"{row['n']:,.0f}"
+        elif row["ratios"][-1] < 1:
+            found = f"above {last:,}: {times(row['ratios'][-1])}× there"
+        else:
+            found = f"below {first:,}: {times(row['ratios'][0])}× there"
+        body.append(
+            f'<tr><th scope="row">{e(row["name"])}</th><td>{e(row["baseline"])}</td>'
+            f"<td>{found}</td><td>{e(row['dtype'])}</td><td>{e(row['family'])}</td></tr>"
+        )
+    head = ("contender", "baseline", "even at tokens", "dtype", "family")
+    return "<h2>Break-even</h2>" + table(
+        "break-even-table", head, body, label="Where each construction begins to win"
     )
 
 
@@ -414,21 +454,28 @@ def _or_dash(value: Any, form: str) -> str:
     return "–" if value is None else form.format(value)
 
 
-def _race_plot(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Ratio against tokens, one curve a contender, one thread."""
+def _race_plot(family: str, rows: Sequence[Mapping[str, Any]]) -> str:
+    """Ratio against tokens, one curve a contender, one thread, the first dtype."""
     # Matplotlib is slow to load, and only this page draws with it.
     from theorylab import plots
 
-    if not rows:
-        return ""
     baseline = rows[0]["baseline"]
-    chosen = [r for r in rows if r["threads"] == 1 and r["baseline"] == baseline]
+    kind = rows[0].get("dtype")
+    chosen = [
+        r
+        for r in rows
+        if r["threads"] == 1 and r["baseline"] == baseline and r.get("dtype") == kind
+    ]
+    if not chosen:
+        return ""
     fig, ax = plots.figure(6.0, 3.6)
-    for name in dict.fromkeys(r["name"] for r in chosen):
-        curve = sorted(
-            (r["n"], r["ratio"]["median"]) for r in chosen if r["name"] == name
-        )
-        ax.plot(*zip(*curve, strict=True), marker="o", markersize=4, label=name)
+    curves: dict[str, list[tuple[int, float]]] = {}
+    for r in chosen:
+        name = r["name"] if "d=" in r["name"] else f"{r['name']}, d={r['d']}"
+        curves.setdefault(name, []).append((r["n"], r["ratio"]["median"]))
+    for name, curve in curves.items():
+        line = zip(*sorted(curve), strict=True)
+        ax.plot(*line, marker="o", markersize=4, label=name)
     ax.axhline(1, color=plots.GREY, linewidth=1, linestyle="-")
     sizes = sorted({r["n"] for r in chosen})
     ax.set_xscale("log", base=2)
@@ -438,9 +485,10 @@ def _race_plot(rows: Sequence[Mapping[str, Any]]) -> str:
     ax.legend()
     best = max(chosen, key=lambda r: r["ratio"]["median"])
     alt = (
-        f"One thread: times faster than {baseline} against the number of "
-        f"tokens, one curve a contender. The largest ratio is "
-        f"{best['ratio']['median']:.0f}, by {best['name']} at {best['n']:,} tokens. "
+        f"{family or 'All races'}, one thread: times faster than {baseline} against "
+        f"the number of tokens, one curve a contender. The largest ratio is "
+        f"{times(best['ratio']['median'])}, by {best['name']} at {best['n']:,} tokens. "
         "The table below has every figure."
     )
-    return f'<figure class="plot">{plots.svg(fig, alt=alt)}</figure>'
+    title = f"<h2>{e(family[:1].upper() + family[1:])}</h2>" if family else ""
+    return f'{title}<figure class="plot">{plots.svg(fig, alt=alt)}</figure>'

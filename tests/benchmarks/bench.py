@@ -1,247 +1,41 @@
 """The races of the performance page: `make bench` writes data/benchmarks/results.json.
 
-Polynomial attention against what a user would call instead,
-``torch.nn.functional.scaled_dot_product_attention`` (SDPA) with the same scale, and
-against exact attention in tiles, which uses what the theorem uses (scores in a known
-interval need no running maximum). Same inputs, same dtype, same number of threads.
-
-The outputs are compared before anything is timed. Contenders take turns; a
-repetition of a contender that takes under 0.1 s is the median of five calls. A
-ratio is formed within each repetition; median, least and greatest are kept.
+Each construction of the book against what a user would call instead, mostly
+``torch.nn.functional.scaled_dot_product_attention`` (SDPA) with the same scale: same
+inputs, same dtype, same number of threads. Exact attention in tiles takes part where
+a bound on the scores spares it the running maximum.
 """
 
 from __future__ import annotations
 
 import argparse
+import ctypes
 import json
-import math
 import os
 import platform
 import subprocess
 import sys
-import time
-from collections.abc import Callable
-from fractions import Fraction
-from itertools import permutations
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 import numpy as np
 import torch
-from flint import arb, arb_poly, fmpq
 
-from theorylab.attention import (
-    feature_count,
-    poly_attention,
-    poly_attention_operations,
-)
+from tests.benchmarks import core
+from tests.benchmarks.families import FAMILIES
 from theorylab.data import write_atomically
-from theorylab.polynomial import minimax_exp, rho
 
-RESULTS = Path(__file__).parents[2] / "data" / "benchmarks" / "results.json"
-# (d, B, degrees): the head widths, entry bounds and polynomials that race.
-SHAPES = [(4, Fraction(1), (4, 6)), (8, Fraction(1, 2), (3,))]
-SIZES = {1: (8192, 16384, 32768, 65536), 2: (8192, 16384)}
-FLOAT32_FLOOR = 2e-6
-SDPA, TILED = "torch SDPA", "exact in tiles"
-# SDPA is not the limit at tiny head widths; what was seen elsewhere, not here.
-NOTES = {
-    (d, SDPA): f"an exact fused C kernel, measured elsewhere, is {times} times faster "
-    f"than SDPA at d = {d}"
-    for d, times in ((4, "3.8"), (8, "1.85"))
+ROOT = Path(__file__).parents[2]
+RESULTS = ROOT / "data" / "benchmarks" / "results.json"
+# (dtype, threads): the sizes that race.
+SIZES = {
+    ("float32", 1): (8192, 16384, 65536),
+    ("float32", 2): (8192, 16384),
+    ("float64", 1): (8192, 16384),
+    ("float64", 2): (8192,),
 }
-
-
-def draw(n: int, d: int, bound: Fraction) -> tuple[torch.Tensor, ...]:
-    """Queries and keys uniform in [-B, B], values in [-1, 1], each (n, d) float32."""
-    rng = np.random.default_rng(n + d)
-    ends = (float(bound), float(bound), 1.0)
-    return tuple(
-        torch.tensor(rng.uniform(-b, b, (n, d)), dtype=torch.float32) for b in ends
-    )
-
-
-def sdpa(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
-    q, k, v = (x[None, None] for x in (q, k, v))
-    attention = torch.nn.functional.scaled_dot_product_attention
-    return attention(q, k, v, scale=1 / q.shape[-1])[0, 0]
-
-
-def tiled(
-    q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, tile: int = 256
-) -> torch.Tensor:
-    """Exact attention, tile by tile, for scores known to be small."""
-    n, d = q.shape
-    keys, queries = k / d, q.T.contiguous()
-    values = torch.cat([v.T, torch.ones(1, n)])  # [v, 1]^T
-    weights, out = torch.empty(tile, tile), torch.empty_like(v)
-    for i in range(0, n, tile):
-        sums = torch.zeros(d + 1, tile)
-        for j in range(0, n, tile):
-            torch.mm(keys[j : j + tile], queries[:, i : i + tile], out=weights)
-            sums.addmm_(values[:, j : j + tile], weights.exp_())
-        out[i : i + tile] = (sums[:-1] / sums[-1]).T
-    return out
-
-
-def contenders(d: int, bound: Fraction, degrees: tuple[int, ...]) -> dict[str, Any]:
-    """Name -> function of (q, k, v)."""
-    found: dict[str, Any] = {SDPA: sdpa, TILED: tiled}
-    for degree in degrees:
-        coefficients = minimax_exp(bound**2, degree).coefficients
-
-        def polynomial(q: Any, k: Any, v: Any, coefficients: Any = coefficients) -> Any:
-            return poly_attention(q, k, v, coefficients, entry_bound=float(bound))
-
-        found[race_name(d, degree)] = polynomial
-    return found
-
-
-def race_name(d: int, degree: int) -> str:
-    return f"d={d} r={feature_count(d, degree)}"
-
-
-def certified_bound(radius: Fraction, degree: int, cells: int = 4000) -> float:
-    """2 rho(eps), eps enclosed over all of [-R, R] by balls (mean-value form)."""
-    p = arb_poly(
-        [
-            arb(fmpq(c.numerator, c.denominator))
-            for c in minimax_exp(radius, degree).coefficients
-        ]
-    )
-    slope = p.derivative() - p  # (P e^-x)' = (P' - P) e^-x
-    half = fmpq(radius.numerator, radius.denominator * cells)
-    worst = 0.0
-    for i in range(cells):
-        middle = half * (2 * i + 1 - cells)
-        cell = arb(middle) + arb(0, 1) * arb(half)
-        error = p(arb(middle)) * (-arb(middle)).exp() - 1
-        error += slope(cell) * (-cell).exp() * arb(0, 1) * arb(half)
-        worst = max(worst, float(abs(error).upper()))
-    return 2 * rho(math.nextafter(worst, 1))
-
-
-def seconds(call: Callable[[], Any], threads: int) -> float:
-    """One repetition: a call, or the median of five when calls are short."""
-    # With one thread processor time is what an idle machine's clock would show,
-    # and it does not count the moments another program had the core.
-    clock = time.process_time if threads == 1 else time.perf_counter
-
-    def once() -> float:
-        start = clock()
-        call()
-        return clock() - start
-
-    first = once()
-    return first if first > 0.1 else median([first, *(once() for _ in range(4))])
-
-
-def race(
-    n: int, d: int, bound: Fraction, degrees: tuple[int, ...], threads: int, rounds: int
-) -> tuple[list[dict[str, Any]], dict[str, float]]:
-    """The rows of one size and shape, and each contender's median seconds."""
-    torch.set_num_threads(threads)
-    data = draw(n, d, bound)
-    running = contenders(d, bound, degrees)
-    if threads > 1:
-        del running[TILED]  # its tiles are too small to be shared out
-    degree_of = {race_name(d, degree): degree for degree in degrees}
-    square = torch.rand(1024, 1024)
-    with torch.inference_mode():
-        exact = running[SDPA](*data)
-        errors, bounds = {}, {}
-        for name, attention in running.items():
-            errors[name] = (attention(*data) - exact).abs().max().item()
-            degree = degree_of.get(name)
-            bounds[name] = certified_bound(bound**2, degree) if degree else 0.0
-            if not errors[name] <= bounds[name] + FLOAT32_FLOOR:
-                raise SystemExit(
-                    f"{name}, n = {n}: outputs differ by {errors[name]}, more than "
-                    f"the certified {bounds[name]}; nothing was timed"
-                )
-        times: dict[str, list[float]] = {name: [] for name in [*running, "gemm"]}
-        for _ in range(rounds):
-            times["gemm"].append(seconds(lambda: square @ square, threads))
-            for name, attention in running.items():
-                times[name].append(seconds(lambda f=attention: f(*data), threads))
-    gemm_rate = 2 * 1024**3 / median(times["gemm"])
-
-    rows = []
-    for name, baseline in permutations(running, 2):
-        if name == SDPA or baseline not in (SDPA, TILED):
-            continue
-        ratios = [b / t for b, t in zip(times[baseline], times[name])]
-        took = median(times[name])
-        degree = degree_of.get(name)
-        products = 2 * n * n * (2 * d + 1)
-        if degree:
-            products = 2 * poly_attention_operations(n, d, degree, d).multiply_adds
-        rows.append(
-            {
-                "name": name,
-                "n": n,
-                "d": d,
-                "r": feature_count(d, degree) if degree else None,
-                "degree": degree,
-                "entry_bound": float(bound),
-                "dtype": "float32",
-                "threads": threads,
-                "baseline": baseline,
-                "baseline_seconds": median(times[baseline]),
-                "seconds": took,
-                "repetitions": rounds,
-                "ratio": {
-                    "median": median(ratios),
-                    "low": min(ratios),
-                    "high": max(ratios),
-                },
-                "observed_error": errors[name],
-                "certified_error": bounds[name] if degree else None,
-                "bound": "2 rho(eps) max|v|" if degree else "exact but for rounding",
-                "gemm_share": products / took / gemm_rate,
-                "gemm_gflops": gemm_rate / 1e9,
-                "peak_mb": None,
-                "note": NOTES.get((d, baseline), "") if degree else "",
-            }
-        )
-    return rows, {name: median(t) for name, t in times.items()}
-
-
-def peak_mb(n: int, d: int, bound: Fraction, name: str) -> float | None:
-    """Growth of the resident set at its highest, in a process that runs once.
-
-    Linux only: the kernel's high-water mark is reset just before the call.
-    """
-    torch.set_num_threads(1)
-    degrees = next(g for width, _, g in SHAPES if width == d)
-    attention = contenders(d, bound, degrees)[name]
-    data = draw(n, d, bound)
-    with torch.inference_mode():
-        attention(*(x[:512] for x in data))  # libraries and threads are loaded
-        try:
-            Path("/proc/self/clear_refs").write_text("5")
-        except OSError:
-            return None
-        before = _status("VmRSS")
-        attention(*data)
-    return (_status("VmHWM") - before) / 1024
-
-
-def _status(field: str) -> int:
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith(field))
-
-
-def _peak_of(n: int, d: int, name: str) -> float | None:
-    command = [sys.executable, __file__, "--peak", str(n), str(d), name]
-    done = subprocess.run(command, check=True, capture_output=True, text=True)
-    return json.loads(done.stdout)
-
-
-def exponent(sizes: list[int], times: list[float]) -> float:
-    """The least-squares slope of log time against log n."""
-    return float(np.polyfit(np.log(sizes), np.log(times), 1)[0])
+PATIENCE = 8.0  # seconds a race may take before three rounds have to do
+PEAK = ("float32", 1, 16384)  # where memory is measured
 
 
 def machine() -> dict[str, Any]:
@@ -263,43 +57,165 @@ def machine() -> dict[str, Any]:
     }
 
 
-def run(sizes: dict[int, tuple[int, ...]], rounds: int, peaks: bool) -> dict[str, Any]:
-    """All races; prints each as it ends."""
+def races(
+    family: core.Family, dtype: str, threads: int, sizes: tuple[int, ...], rounds: int
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """The rows of one family, and how its times grow."""
+    rows, exponents = [], []
+    for shape in family.shapes:
+        curves: dict[str, list[float]] = {}
+        raced = [n for n in family.sizes or sizes if n <= family.most.get(shape, n)]
+        for n in raced:
+            torch.set_num_threads(threads)
+            race = family.build(shape, n, dtype)
+            if threads > 1 or n > 16384:
+                # Tiles are too small to be shared out, and slow to wait for.
+                race.contenders[:] = [
+                    c for c in race.contenders if c.name != core.TILED
+                ]
+            where = f"{family.name}, n = {n}, {dtype}"
+            with torch.inference_mode():
+                errors = core.checked(race, dtype, where)
+                times = core.timed(race, threads, rounds, PATIENCE)
+            new = core.rows_of(family.name, race, errors, times, n, dtype, threads)
+            for name, took in times.items():
+                curves.setdefault(name, []).append(float(np.median(took)))
+            rows += new
+            print(table(new), flush=True)
+        exponents += [
+            {
+                "family": family.name,
+                "name": f"{name}, {shape}" if name in (core.SDPA, core.TILED) else name,
+                "dtype": dtype,
+                "threads": threads,
+                "sizes": raced,
+                "exponent": core.exponent(raced, times),
+            }
+            for name, times in curves.items()
+            if name != "gemm" and len(times) == len(raced) >= 3
+        ]
+    return rows, exponents
+
+
+def break_even(family: core.Family, dtype: str) -> list[dict[str, Any]]:
+    """From which n on a construction is the faster one, with one thread."""
+    torch.set_num_threads(1)
+    found = []
+    for shape in family.shapes:
+        ratios: dict[tuple[str, str], list[float]] = {}
+        for n in family.small:
+            race = family.build(shape, n, dtype)
+            with torch.inference_mode():
+                errors = core.checked(race, dtype, f"{family.name}, n = {n}")
+                times = core.timed(race, 1, 3)
+            for row in core.rows_of(family.name, race, errors, times, n, dtype, 1):
+                if row["name"] != core.TILED:
+                    at = row["name"], row["baseline"]
+                    ratios.setdefault(at, []).append(row["ratio"]["median"])
+        found += [
+            {
+                "family": family.name,
+                "name": name,
+                "baseline": baseline,
+                "dtype": dtype,
+                "threads": 1,
+                "sizes": list(family.small),
+                "ratios": values,
+                "n": core.crossing(list(family.small), values),
+            }
+            for (name, baseline), values in ratios.items()
+        ]
+    return found
+
+
+def peaks(family: core.Family) -> dict[str, float | None]:
+    """Growth of the resident set at its highest, MiB, of each contender.
+
+    Each runs once in a process of its own, forked where torch has one thread. Linux
+    only: the kernel's high-water mark is reset just before the call.
+    """
+    dtype, threads, n = PEAK
+    torch.set_num_threads(threads)
+    found: dict[str, float | None] = {}
+    for shape in family.shapes:
+        if n > family.most.get(shape, n):
+            continue
+        warm, race = family.build(shape, 256, dtype), family.build(shape, n, dtype)
+        for small, contender in zip(warm.contenders, race.contenders):
+            with torch.inference_mode():
+                small.call()  # libraries are loaded
+                found[f"{race.d} {contender.name}"] = _in_a_child(contender)
+    return found
+
+
+def _in_a_child(contender: core.Contender) -> float | None:
+    read, write = os.pipe()
+    child = os.fork()
+    if child:
+        os.close(write)
+        with os.fdopen(read) as pipe:
+            text = pipe.read()
+        os.waitpid(child, 0)
+        return json.loads(text or "null")
+    try:
+        ctypes.CDLL(None).malloc_trim(0)  # no room left by what ran before
+        Path("/proc/self/clear_refs").write_text("5")
+        before = _status("VmRSS")
+        contender.call()
+        os.write(write, json.dumps((_status("VmHWM") - before) / 1024).encode())
+    finally:
+        os._exit(0)
+
+
+def _status(field: str) -> int:
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(field))
+
+
+def _peaks_of(family: str) -> dict[str, float | None]:
+    command = [sys.executable, "-m", "tests.benchmarks.bench", "--peak", family]
+    done = subprocess.run(command, check=True, capture_output=True, text=True, cwd=ROOT)
+    return json.loads(done.stdout)
+
+
+def run(
+    sizes: dict[tuple[str, int], tuple[int, ...]],
+    rounds: int,
+    families: list[str] | None = None,
+    more: bool = True,
+) -> dict[str, Any]:
+    """All races; prints each as it ends. ``more``: break-even and memory too."""
     started = machine()
-    races: list[dict[str, Any]] = []
-    exponents = []
+    rows: list[dict[str, Any]] = []
+    exponents: list[dict[str, Any]] = []
+    even: list[dict[str, Any]] = []
     left_out = []
-    for threads, lengths in sizes.items():
+    chosen = [FAMILIES[name] for name in families or FAMILIES]
+    for (dtype, threads), lengths in sizes.items():
         load = os.getloadavg()[0]
         if threads > 1 and load > threads:
             # Threads that wait for each other measure the other programs.
             left_out.append(
-                f"{threads} threads: the load was {load:.1f}, these races need "
-                f"{threads} cores to themselves"
+                f"{dtype}, {threads} threads: the load was {load:.1f}, these races "
+                f"need {threads} cores to themselves"
             )
             print(f"left out: {left_out[-1]}")
             continue
-        for d, bound, degrees in SHAPES:
-            curve: dict[str, list[float]] = {}
-            for n in lengths:
-                rows, times = race(n, d, bound, degrees, threads, rounds)
-                for name, took in times.items():
-                    curve.setdefault(name, []).append(took)
-                if peaks and threads == 1:
-                    found = {row["name"]: _peak_of(n, d, row["name"]) for row in rows}
-                    rows = [row | {"peak_mb": found[row["name"]]} for row in rows]
-                races += rows
-                print(table(rows), flush=True)
-            exponents += [
-                {
-                    "name": f"d={d} {name}" if name in (SDPA, TILED) else name,
-                    "threads": threads,
-                    "sizes": list(lengths),
-                    "exponent": exponent(list(lengths), times),
-                }
-                for name, times in curve.items()
-                if name != "gemm" and len(lengths) >= 3
-            ]
+        for family in chosen:
+            if threads > 1 and family.single:
+                continue
+            new, grown = races(family, dtype, threads, lengths, rounds)
+            rows += new
+            exponents += grown
+            if more and threads == 1:
+                even += break_even(family, dtype)
+    if more:
+        for family in chosen:
+            found = _peaks_of(family.name)
+            for row in rows:
+                at = row["dtype"], row["threads"], row["n"]
+                if row["family"] == family.name and at == PEAK:
+                    row["peak_mb"] = found.get(f"{row['d']} {row['name']}")
     started["load_at_end"] = os.getloadavg()[0]
     return {
         "machine": started,
@@ -312,14 +228,19 @@ def run(sizes: dict[int, tuple[int, ...]], rounds: int, peaks: bool) -> dict[str
             "seconds": "median over the repetitions; processor time with one thread "
             "(the clock of an idle machine), wall clock with more",
             "ratio": "baseline seconds / seconds, within each repetition",
+            "break_even": "log-linear between the last size at which the ratio is "
+            "below 1 and the next, one thread",
             "peak_mb": "growth of the resident set at its highest, one thread, MiB",
-            "gemm_share": "of the float32 1024 x 1024 product's rate, same threads",
-            "error": "largest entry of the difference to SDPA; the certified error "
-            "holds in exact arithmetic, float32 adds about 1e-7",
+            "gemm_share": "of the rate of the 1024 x 1024 product, same dtype and "
+            "threads",
+            "error": "largest entry of the difference to the baseline's outputs; the "
+            "certified error holds in exact arithmetic, float32 adds about 1e-7 times "
+            "the entries summed",
         },
         "left_out": left_out,
         "exponents": exponents,
-        "races": races,
+        "break_even": even,
+        "races": rows,
     }
 
 
@@ -327,39 +248,41 @@ def table(rows: list[dict[str, Any]]) -> str:
     """The rows as text."""
     lines = []
     for row in rows:
-        ratio = row["ratio"]
-        bound = row["certified_error"]
+        ratio, bound = row["ratio"], row["certified_error"]
         bound = "rounding" if bound is None else f"{bound:.1e}"
-        peak = "-" if row["peak_mb"] is None else f"{row['peak_mb']:.1f}"
+        share = row["gemm_share"]
         lines.append(
-            f"{row['name']:>15}  n={row['n']:<6} threads={row['threads']}  "
-            f"{row['seconds'] * 1e3:9.2f} ms  {ratio['median']:7.1f}x "
+            f"{row['name']:>34}  n={row['n']:<6} {row['dtype']} x{row['threads']} "
+            f"{row['seconds'] * 1e3:9.2f} ms {ratio['median']:7.1f}x "
             f"[{ratio['low']:.1f}, {ratio['high']:.1f}] of {row['baseline']:<15} "
             f"error {row['observed_error']:.1e} <= {bound:<8} "
-            f"GEMM {row['gemm_share']:5.1%}  peak {peak} MiB"
+            f"{'' if share is None else f'GEMM {share:5.1%}'}"
         )
     return "\n".join(lines)
 
 
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="up to n = 16384 only")
-    parser.add_argument("--rounds", type=int, default=7, help="repetitions (>= 5)")
+    parser.add_argument("--quick", action="store_true", help="n = 8192, float32 only")
+    parser.add_argument("--rounds", type=int, default=5, help="repetitions (>= 5)")
+    parser.add_argument("--family", action="append", choices=list(FAMILIES))
     parser.add_argument("--output", type=Path, default=RESULTS)
-    parser.add_argument("--peak", nargs=3, metavar=("N", "D", "NAME"), help="internal")
+    parser.add_argument("--peak", choices=list(FAMILIES), help="internal")
     chosen = parser.parse_args(arguments)
     if chosen.peak:
-        n, d = map(int, chosen.peak[:2])
-        bound = next(b for width, b, _ in SHAPES if width == d)
-        print(json.dumps(peak_mb(n, d, bound, chosen.peak[2])))
+        print(json.dumps(peaks(FAMILIES[chosen.peak])))
         return
     if chosen.rounds < 5:
         parser.error("--rounds: expected at least 5 repetitions")
-    sizes = {t: tuple(n for n in ns if n <= 16384) for t, ns in SIZES.items()}
-    results = run(sizes if chosen.quick else SIZES, chosen.rounds, peaks=True)
+    sizes = SIZES
+    if chosen.quick:
+        sizes = {key: ns[:1] for key, ns in SIZES.items() if key[0] == "float32"}
+    results = run(sizes, chosen.rounds, chosen.family)
     write_atomically(chosen.output, json.dumps(results, indent=1) + "\n")
     for row in results["exponents"]:
-        print(f"{row['name']:>22}: time grows as n^{row['exponent']:.2f}")
+        print(f"{row['name']:>34}: time grows as n^{row['exponent']:.2f}")
+    for row in results["break_even"]:
+        print(f"{row['name']:>34}: even with {row['baseline']} at n = {row['n']}")
     print("written to data/benchmarks/results.json")
 
 

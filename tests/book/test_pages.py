@@ -248,3 +248,55 @@ def test_races_show_every_figure_and_a_plot(tmp_path):
     assert "100" in page.svg["aria-label"]
     assert "cores 2" in page.get_text()
     assert "make bench" in pages.races(tmp_path / "missing.json")
+
+
+def test_each_family_has_a_plot_and_break_even_is_told(tmp_path):
+    row = {
+        "name": "tree",
+        "family": "half-spaces",
+        "n": 8192,
+        "d": 2,
+        "r": None,
+        "dtype": "float32",
+        "threads": 1,
+        "baseline": "full scan",
+        "baseline_seconds": 1e-5,
+        "seconds": 1e-3,
+        "ratio": {"median": 0.0123, "low": 0.01, "high": 0.02},
+        "certified_error": None,
+        "gemm_share": None,
+        "peak_mb": None,
+        "note": "slower than the baseline here",
+    }
+    other = {**row, "family": "polynomial", "name": "polynomial, d=4 g=4"}
+    even = {
+        "family": "half-spaces",
+        "name": "tree",
+        "baseline": "full scan",
+        "dtype": "float32",
+        "sizes": [64, 128],
+        "ratios": [0.5, 1.5],
+        "n": 90.4,
+    }
+    data = {
+        "machine": {"cores": 2},
+        "versions": {},
+        "left_out": ["two threads: the load was 3.0"],
+        "break_even": [
+            even,
+            {**even, "ratios": [0.1, 0.2], "n": None},
+            {**even, "ratios": [2.0, 3.0], "n": None},
+        ],
+        "races": [row, other],
+    }
+    path = tmp_path / "results.json"
+    path.write_text(json.dumps(data), encoding="utf-8")
+    page = read(pages.races(path))
+    assert [svg["aria-label"].split(",")[0] for svg in page.select("svg")] == [
+        "half-spaces",
+        "polynomial",
+    ]
+    assert "0.012×" in page.select_one("#race-table").get_text()
+    found = [x.get_text() for x in page.select("#break-even-table td:nth-of-type(2)")]
+    assert found == ["90", "above 128: 0.2× there", "below 64: 2.0× there"]
+    assert "Left out: two threads" in page.get_text()

@@ -1,0 +1,81 @@
+"""Attention with a relative bias, against SDPA with the bias as a view.
+
+With the queries in reverse order the bias at (i, j) depends on i + j: a view with
+strides (1, 1) of the 2n - 1 numbers, so that SDPA is not made to read an n x n mask.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import torch
+
+from tests.benchmarks.core import (
+    SDPA,
+    TILED,
+    Contender,
+    Family,
+    Race,
+    certified_bound,
+    uniform,
+)
+from theorylab.polynomial import minimax_exp
+from theorylab.toeplitz import biased_poly_attention
+
+SHAPES = {"d=4": (4, Fraction(1), 4), "d=8": (8, Fraction(1, 2), 3)}
+
+
+def build(shape: str, n: int, dtype: str) -> Race:
+    d, bound, degree = SHAPES[shape]
+    ends = [((n, d), float(bound)), ((n, d), float(bound)), ((n, d), 1.0)]
+    q, k, v, bias = uniform(n + d, *ends, ((2 * n - 1,), 2.0), dtype=dtype)
+    reversed_q, weights = q.flip(0), bias.exp()
+    view = torch.as_strided(bias.flip(0), (n, n), (1, 1))
+    attention = torch.nn.functional.scaled_dot_product_attention
+    coefficients = minimax_exp(bound**2, degree).coefficients
+
+    def sdpa() -> torch.Tensor:
+        one = (x[None, None] for x in (reversed_q, k, v))
+        return attention(*one, attn_mask=view[None, None], scale=1 / d)[0, 0].flip(0)
+
+    def tiled(tile: int = 256) -> torch.Tensor:
+        """Exact, tile by tile, for scores known to be small."""
+        width = min(tile, n)
+        flipped, one = weights.flip(0), torch.ones(n, 1, dtype=q.dtype)
+        values = torch.cat([v, one], 1)
+        keys_t, out = (k / d).T.contiguous(), torch.empty_like(v)
+        p = torch.empty(width, width, dtype=q.dtype)
+        for i in range(0, n, width):
+            sums = torch.zeros(width, d + 1, dtype=q.dtype)
+            for j in range(0, n, width):
+                torch.mm(q[i : i + width], keys_t[:, j : j + width], out=p)
+                # t_{i-j} is number n-1 - i + j of the flipped weights.
+                start = n - width - i + j
+                lags = torch.as_strided(
+                    flipped, (width, width), (1, 1), flipped.storage_offset() + start
+                )
+                p.exp_().mul_(lags.flip(0))
+                sums.addmm_(p, values[j : j + width])
+            out[i : i + width] = sums[:, :-1] / sums[:, -1:]
+        return out
+
+    return Race(
+        d,
+        [
+            Contender(SDPA, sdpa),
+            Contender(TILED, tiled, rounding=5),
+            Contender(
+                f"Toeplitz times monomials, d={d} g={degree}",
+                lambda: biased_poly_attention(q, k, v, weights, coefficients),
+                certified=(certified_bound(bound**2, degree),),
+                bound="2 rho(eps) max|v|",
+                degree=degree,
+                rounding=30,
+            ),
+        ],
+        float(bound),
+        (SDPA, TILED),
+    )
+
+
+FAMILY = Family("relative bias", tuple(SHAPES), build)
