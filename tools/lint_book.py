@@ -20,6 +20,8 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from pybtex.database import parse_string
+from pybtex.exceptions import PybtexError
 
 from tools import lint_checks, lint_site, notebooks
 from tools.clean_notebooks import normalised
@@ -468,6 +470,26 @@ def table_of_contents(toc: Any, pages: Sequence[Page]) -> list[Finding]:
     return found + [Finding(n, rule, "listed twice") for n in twice]
 
 
+def bibliography(text: str, pages: Sequence[Page]) -> list[Finding]:
+    """The bibliography can be read, and what a page cites stands in it."""
+    rule = "bibliography"
+    try:
+        known = set(parse_string(text, "bibtex").entries)
+    except PybtexError as error:
+        return [Finding("references.bib", rule, str(error))]
+    cited = {
+        (key, str(page.path))
+        for page in pages
+        for keys in re.findall(r"\{cite[^}]*\}`([^`]+)`", page.text)
+        for key in map(str.strip, keys.split(","))
+    }
+    return [
+        Finding(path, rule, f"no entry {key}")
+        for key, path in sorted(cited)
+        if key not in known
+    ]
+
+
 PAGE_RULES = (
     marked_without_output,
     no_marked_cell,
@@ -513,7 +535,13 @@ def lint_sources(root: Path) -> list[Finding]:
     """All findings on the sources of the book."""
     pages = read_book(root)
     toc = yaml.safe_load((root / "_toc.yml").read_text(encoding="utf-8"))
-    return [*lint_pages(pages), *table_of_contents(toc, pages), *lint_modules(root)]
+    references = (root / "references.bib").read_text(encoding="utf-8")
+    return [
+        *lint_pages(pages),
+        *table_of_contents(toc, pages),
+        *bibliography(references, pages),
+        *lint_modules(root),
+    ]
 
 
 def lint_ledger(executed: Path) -> list[Finding]:

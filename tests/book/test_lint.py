@@ -465,6 +465,22 @@ def test_the_table_of_contents_matches_the_pages(toc, message):
     assert found == ([message] if message else [])
 
 
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("@book{a, title = {A}}\n@book{b, title = {B}}", None),
+        ("@book{b, title = {B}}", "no entry a"),
+        ("@book{a, title = {A},\n@book{b, title = {B}}", "'=' expected"),
+        ("@book{a, title = {A}}\n@book{a, title = {B}}", "repeated"),
+    ],
+)
+def test_the_bibliography_can_be_read_and_has_what_is_cited(text, message):
+    pages = [Page(Path("intro.md"), "As in {cite}`a` and {cite:t}`a, b`.")]
+    found = lint_book.bibliography(text, pages)
+    assert all(f.rule == "bibliography" for f in found)
+    assert message is None and not found or message in found[0].message
+
+
 def test_a_library_that_swallows_errors_is_found(tmp_path):
     (tmp_path / "lib").mkdir()
     module = tmp_path / "lib/m.py"
