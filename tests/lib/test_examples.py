@@ -15,6 +15,7 @@ MODULES = (
     "inputs",
     "polynomial",
     "pruning",
+    "pyramid",
     "rope",
     "toeplitz",
 )
