@@ -478,7 +478,7 @@ def test_the_bibliography_can_be_read_and_has_what_is_cited(text, message):
     pages = [Page(Path("intro.md"), "As in {cite}`a` and {cite:t}`a, b`.")]
     found = lint_book.bibliography(text, pages)
     assert all(f.rule == "bibliography" for f in found)
-    assert message is None and not found or message in found[0].message
+    assert (message is None and not found) or message in found[0].message
 
 
 def test_a_library_that_swallows_errors_is_found(tmp_path):
