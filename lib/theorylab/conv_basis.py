@@ -24,6 +24,7 @@ import numpy as np
 from theorylab import inputs
 from theorylab.toeplitz import fast_length, fft_of
 
+LEAST_TILES = 4  # rounding is relative to a tile, and short transforms are fast
 Basis = Sequence[tuple[int, Any]]  # (onset column j, b of length n - j)
 
 
@@ -123,11 +124,14 @@ def decompose(h: Any) -> list[tuple[int, Any]]:
 
 
 def apply(basis: Basis, x: Any) -> Any:
-    """The sum of conv(b) @ x over the basis, in time k n log n.
+    """The sum of conv(b) @ x over the basis, with one inverse transform an output.
 
-    Spectra are added up, so there is one inverse transform for each column of x,
-    whatever the number k of terms. To divide by the row sums of the matrix, append
-    a column of ones to x.
+    Column j of the sum holds one vector at lags 0, 1, ...: the sum of the b whose
+    onset is at most j. So x is cut at the onsets, and each stretch is convolved with
+    its own vector. Rows and columns are also cut into tiles, one for two terms: a
+    stretch that is short needs short transforms only, and its spectra meet those of
+    the vector's windows tile by tile. The spectra of an output tile add up before the
+    inverse transform.
 
     Args:
         basis: pairs (onset column j, b) with b of length n - j, library and dtype
@@ -135,8 +139,10 @@ def apply(basis: Basis, x: Any) -> Any:
         x: (n, e), float32 or float64.
 
     Returns:
-        (n, e), same library and dtype. The rounding error is relative to the
-        largest entries, not to each row.
+        (n, e), same library and dtype, with the k terms in time about
+        (k + e) n log n + k e n. To divide by the row sums of the matrix, append a
+        column of ones to x. The rounding error is relative to the largest entries
+        of a tile, not to each row.
 
     Raises:
         ValueError: when the basis is empty or does not fit x.
@@ -145,24 +151,43 @@ def apply(basis: Basis, x: Any) -> Any:
     [[0.0], [1.0], [3.0]]
     """
     xp, size = inputs.floating_arrays(x=(x, "n e"))
-    n, terms = size["n"], _terms(basis, x)
-    first = min(terms)
-    length = fast_length(2 * (n - first) - 1)
-    fft = fft_of(xp)
-    # One batch a term, b and the columns of x: a call costs as much as some rows.
-    # From the last onset to the first, x comes in bit by bit, and b grows.
-    rows = xp.zeros((1 + size["e"], length), dtype=x.dtype)
-    total, end = None, n
-    for onset in sorted(terms, reverse=True):
-        rows[0, : n - onset] = terms[onset]
-        rows[1:, onset - first : end - first] = x[onset:end].T
+    n, e, terms = size["n"], size["e"], _terms(basis, x)
+    onsets = sorted(terms)
+    first = onsets[0]
+    width = -(-(n - first) // max(LEAST_TILES, len(onsets) // 2))
+    count = -(-(n - first) // width)
+    length, fft = fast_length(2 * width - 1), fft_of(xp)
+    total: list[Any] = [None] * count
+    lags = terms[first]
+    for onset, stop in zip(onsets, [*onsets[1:], n]):
+        if onset > first:
+            lags = lags[: n - onset] + terms[onset]
+        low, high = (onset - first) // width, (stop - 1 - first) // width
+        # One batch: the windows of the lags, then the columns of x, tile by tile.
+        reach = count - low
+        rows = xp.zeros((reach + (high - low + 1) * e, length), dtype=x.dtype)
+        padded = xp.zeros((reach + 1) * width, dtype=x.dtype)
+        padded[width : width + n - onset] = lags
+        for i in range(reach):  # lags 0, 1, ... of the window, then -1, -2, ...
+            rows[i, :width] = padded[(i + 1) * width : (i + 2) * width]
+            rows[i, length - width + 1 :] = padded[i * width + 1 : (i + 1) * width]
+        parts = rows[reach:].reshape(-1, e, length)
+        for part, tile in zip(parts, range(low, high + 1)):
+            origin = first + tile * width
+            start, end = max(onset, origin), min(stop, origin + width)
+            part[:, start - origin : end - origin] = x[start:end].T
         spectra = fft.rfft(rows)
-        product = spectra[1:]
-        product *= spectra[0]
-        total = product if total is None else xp.add(total, product, out=total)
-        end = onset
+        parts = spectra[reach:].reshape(high - low + 1, e, -1)
+        for part, tile in zip(parts, range(low, high + 1)):
+            for window, i in zip(spectra, range(tile, count)):
+                product = part * window
+                if total[i] is None:
+                    total[i] = product
+                else:
+                    total[i] += product
+    tiles = fft.irfft(xp.stack(total), length)[..., :width]
     out = xp.zeros_like(x)
-    out[first:] = fft.irfft(total, length)[:, : n - first].T
+    out[first:] = xp.swapaxes(tiles, 1, 2).reshape(-1, e)[: n - first]
     return out
 
 

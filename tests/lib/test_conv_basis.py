@@ -177,12 +177,14 @@ def test_one_inverse_transform_of_a_fast_length(monkeypatch):
 
         @staticmethod
         def irfft(x, length):
-            calls.append((x.shape[0], length))
+            calls.append((x.shape, length))
             return np.fft.irfft(x, length)
 
     monkeypatch.setattr(conv_basis, "fft_of", lambda xp: Counted)
     apply([(j, np.ones(1000 - j)) for j in range(0, 1000, 100)], np.ones((1000, 3)))
-    assert calls == [(3, 2000)]
+    apply([(500, np.ones(500))], np.ones((1000, 3)))
+    # Five tiles of 200 rows for ten terms; four of 125 rows for one.
+    assert calls == [((5, 3, 201), 400), ((4, 3, 126), 250)]
 
 
 # What is refused
