@@ -97,35 +97,30 @@ def races(
     return rows, exponents
 
 
-def break_even(family: core.Family, dtype: str) -> list[dict[str, Any]]:
+def break_even(
+    family: core.Family, dtype: str, raced: list[dict[str, Any]]
+) -> list[dict[str, Any]]:
     """From which n on a construction is the faster one, with one thread."""
     torch.set_num_threads(1)
-    found = []
+    rows = [] if family.small else raced
     for shape in family.shapes:
-        ratios: dict[tuple[str, str], list[float]] = {}
         for n in family.small:
             race = family.build(shape, n, dtype)
             with torch.inference_mode():
                 errors = core.checked(race, dtype, f"{family.name}, n = {n}")
                 times = core.timed(race, 1, 3)
-            for row in core.rows_of(family.name, race, errors, times, n, dtype, 1):
-                if row["name"] != core.TILED:
-                    at = row["name"], row["baseline"]
-                    ratios.setdefault(at, []).append(row["ratio"]["median"])
-        found += [
-            {
-                "family": family.name,
-                "name": name,
-                "baseline": baseline,
-                "dtype": dtype,
-                "threads": 1,
-                "sizes": list(family.small),
-                "ratios": values,
-                "n": core.crossing(list(family.small), values),
-            }
-            for (name, baseline), values in ratios.items()
-        ]
-    return found
+            rows += core.rows_of(family.name, race, errors, times, n, dtype, 1)
+    found: dict[tuple[str, str], dict[str, Any]] = {}
+    for row in rows:
+        if row["name"] != core.TILED:
+            keys = ("family", "name", "baseline", "dtype", "threads")
+            entry = {key: row[key] for key in keys} | {"sizes": [], "ratios": []}
+            entry = found.setdefault((row["name"], row["baseline"]), entry)
+            entry["sizes"].append(row["n"])
+            entry["ratios"].append(row["ratio"]["median"])
+    for entry in found.values():
+        entry["n"] = core.crossing(entry["sizes"], entry["ratios"])
+    return list(found.values())
 
 
 def peaks(family: core.Family) -> dict[str, float | None]:
@@ -208,7 +203,7 @@ def run(
             rows += new
             exponents += grown
             if more and threads == 1:
-                even += break_even(family, dtype)
+                even += break_even(family, dtype, new)
     if more:
         for family in chosen:
             found = _peaks_of(family.name)
@@ -253,8 +248,8 @@ def table(rows: list[dict[str, Any]]) -> str:
         share = row["gemm_share"]
         lines.append(
             f"{row['name']:>34}  n={row['n']:<6} {row['dtype']} x{row['threads']} "
-            f"{row['seconds'] * 1e3:9.2f} ms {ratio['median']:7.1f}x "
-            f"[{ratio['low']:.1f}, {ratio['high']:.1f}] of {row['baseline']:<15} "
+            f"{row['seconds'] * 1e3:9.2f} ms {ratio['median']:7.3g}x "
+            f"[{ratio['low']:.3g}, {ratio['high']:.3g}] of {row['baseline']:<15} "
             f"error {row['observed_error']:.1e} <= {bound:<8} "
             f"{'' if share is None else f'GEMM {share:5.1%}'}"
         )
@@ -282,7 +277,7 @@ def main(arguments: list[str] | None = None) -> None:
     for row in results["exponents"]:
         print(f"{row['name']:>34}: time grows as n^{row['exponent']:.2f}")
     for row in results["break_even"]:
-        print(f"{row['name']:>34}: even with {row['baseline']} at n = {row['n']}")
+        print(f"{row['name']:>34}: even with {row['baseline']} at {row['n']}")
     print("written to data/benchmarks/results.json")
 
 

@@ -79,7 +79,8 @@ class Family:
         most: the largest n of a shape, where its baseline would take minutes.
         single: only with one thread.
         sizes: what to race in the place of the usual sizes.
-        small: the sizes among which the break-even is looked for.
+        small: the sizes among which the break-even is looked for; those that race
+            when empty.
     """
 
     name: str

@@ -28,7 +28,7 @@ def small(monkeypatch):
     monkeypatch.setattr(bench, "SIZES", {("float32", 1): (128, 192, 256)})
     monkeypatch.setattr(core, "GEMM", 64)
     for name, family in FAMILIES.items():
-        tiny = replace(family, sizes=(), small=(64, 128))
+        tiny = replace(family, sizes=(), small=(64, 128, 256) if family.small else ())
         monkeypatch.setitem(FAMILIES, name, tiny)
     threads = torch.get_num_threads()
     yield
@@ -57,9 +57,10 @@ def test_results_are_complete_and_name_no_machine(small, tmp_path, monkeypatch, 
         if row["certified_error"] is not None:
             assert row["observed_error"] <= row["certified_error"] + 1e-5
     for row in results["break_even"]:
-        assert row["sizes"] == [64, 128]
-        assert len(row["ratios"]) == 2
-        assert row["n"] is None or 64 <= row["n"] <= 128
+        raced = row["family"] == "half-space reporting"
+        assert row["sizes"] == ([128, 192, 256] if raced else [64, 128, 256])
+        assert len(row["ratios"]) == 3
+        assert row["n"] is None or 64 <= row["n"] <= 256
     assert {row["name"] for row in results["break_even"]} == {
         row["name"] for row in results["races"] if row["name"] != "exact in tiles"
     }
@@ -133,8 +134,7 @@ def test_the_reference_with_a_bias_is_exact_attention_with_it():
     )
     kernel = torch.exp(q @ k.T / 4 + toeplitz_matrix(b))
     exact = kernel @ v / kernel.sum(1, keepdim=True)
-    for contender in race.contenders[:2]:
-        torch.testing.assert_close(contender.call(), exact)
+    torch.testing.assert_close(race.contenders[0].call(), exact)
 
 
 def test_the_model_is_the_one_in_words():

@@ -12,7 +12,6 @@ import torch
 
 from tests.benchmarks.core import (
     SDPA,
-    TILED,
     Contender,
     Family,
     Race,
@@ -38,32 +37,10 @@ def build(shape: str, n: int, dtype: str) -> Race:
         one = (x[None, None] for x in (reversed_q, k, v))
         return attention(*one, attn_mask=view[None, None], scale=1 / d)[0, 0].flip(0)
 
-    def tiled(tile: int = 256) -> torch.Tensor:
-        """Exact, tile by tile, for scores known to be small."""
-        width = min(tile, n)
-        flipped, one = weights.flip(0), torch.ones(n, 1, dtype=q.dtype)
-        values = torch.cat([v, one], 1)
-        keys_t, out = (k / d).T.contiguous(), torch.empty_like(v)
-        p = torch.empty(width, width, dtype=q.dtype)
-        for i in range(0, n, width):
-            sums = torch.zeros(width, d + 1, dtype=q.dtype)
-            for j in range(0, n, width):
-                torch.mm(q[i : i + width], keys_t[:, j : j + width], out=p)
-                # t_{i-j} is number n-1 - i + j of the flipped weights.
-                start = n - width - i + j
-                lags = torch.as_strided(
-                    flipped, (width, width), (1, 1), flipped.storage_offset() + start
-                )
-                p.exp_().mul_(lags.flip(0))
-                sums.addmm_(p, values[j : j + width])
-            out[i : i + width] = sums[:, :-1] / sums[:, -1:]
-        return out
-
     return Race(
         d,
         [
             Contender(SDPA, sdpa),
-            Contender(TILED, tiled, rounding=5),
             Contender(
                 f"Toeplitz times monomials, d={d} g={degree}",
                 lambda: biased_poly_attention(q, k, v, weights, coefficients),
@@ -74,8 +51,13 @@ def build(shape: str, n: int, dtype: str) -> Race:
             ),
         ],
         float(bound),
-        (SDPA, TILED),
     )
 
 
-FAMILY = Family("relative bias", tuple(SHAPES), build)
+FAMILY = Family(
+    "relative bias",
+    tuple(SHAPES),
+    build,
+    most={"d=8": 16384},
+    small=(256, 512, 1024, 2048, 4096, 8192),
+)

@@ -51,5 +51,5 @@ FAMILY = Family(
     build,
     single=True,
     sizes=(16384, 65536, 1 << 20),
-    small=(16384, 65536, 1 << 18, 1 << 20),
+    small=(),
 )

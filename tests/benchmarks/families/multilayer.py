@@ -27,7 +27,7 @@ from theorylab.gradients import poly_attention_vjp
 from theorylab.polynomial import minimax_exp
 
 D, DEPTH, DEGREES, RADIUS = 4, 3, (4, 6), Fraction(1)
-SHAPES = {"1 sequence": 1, "4 sequences": 4}
+SHAPES = {"1 sequence": 1, "4 sequences of n/4": 4}
 
 
 def autograd(x: Any, weights: list[Any]) -> Callable[[], tuple[Any, ...]]:
@@ -124,7 +124,9 @@ def _certified(
 
 def build(shape: str, n: int, dtype: str) -> Race:
     maps = [((D, D), 0.25), ((D, D), 0.1)] * DEPTH
-    data = uniform(n + 200, ((SHAPES[shape], n, D), 1.0), *maps, dtype=dtype)
+    data = uniform(
+        n + 200, ((SHAPES[shape], n // SHAPES[shape], D), 1.0), *maps, dtype=dtype
+    )
     # Tokens with a common part: without it the gradients average out to nothing.
     x, weights = 0.6 + 0.4 * data[0], data[1:]
     exact = autograd(x, weights)
@@ -145,7 +147,7 @@ def build(shape: str, n: int, dtype: str) -> Race:
                 certified=certified_gradients(x, weights, coefficients, eps),
                 bound="by the recursion over the layers: the largest",
                 degree=degree,
-                products=SHAPES[shape] * DEPTH * count * (2 * D + 3),
+                products=DEPTH * count * (2 * D + 3),
                 rounding=10,
                 note=f"gradients up to {largest:.2g}",
             )
@@ -157,5 +159,5 @@ FAMILY = Family(
     "multi-layer gradient",
     tuple(SHAPES),
     build,
-    most={"1 sequence": 16384, "4 sequences": 8192},
+    most=dict.fromkeys(SHAPES, 16384),
 )

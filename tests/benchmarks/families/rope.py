@@ -113,4 +113,4 @@ def build(shape: str, n: int, dtype: str) -> Race:
     return Race(D, contenders, 1.0, (SDPA, TILED))
 
 
-FAMILY = Family("RoPE", SHAPES, build, most={"backward": 16384})
+FAMILY = Family("RoPE", SHAPES, build, most=dict.fromkeys(SHAPES, 16384))
