@@ -407,15 +407,20 @@ def races(path: Path) -> str:
         )
         notes = f"<h2>How it was measured</h2><dl>{items}</dl>"
     families = dict.fromkeys(race.get("family", "") for race in data["races"])
+    even = data.get("break_even", ())
     plots = "".join(
-        _race_plot(family, [r for r in data["races"] if r.get("family", "") == family])
+        _race_plot(
+            family,
+            [r for r in data["races"] if r.get("family", "") == family],
+            [r for r in even if r["family"] == family],
+        )
         for family in families
     )
     left_out = "".join(f"<p>Left out: {e(x)}.</p>" for x in data.get("left_out", ()))
     return (
         text
         + plots
-        + _break_even(data.get("break_even", ()))
+        + _break_even(even)
         + table("race-table", head, rows, label="All races")
         + left_out
         + notes
@@ -454,8 +459,13 @@ def _or_dash(value: Any, form: str) -> str:
     return "–" if value is None else form.format(value)
 
 
-def _race_plot(family: str, rows: Sequence[Mapping[str, Any]]) -> str:
-    """Ratio against tokens, one curve a contender, one thread, the first dtype."""
+def _race_plot(
+    family: str, rows: Sequence[Mapping[str, Any]], even: Sequence[Mapping[str, Any]]
+) -> str:
+    """Ratio against tokens, one curve a contender, one thread, the first dtype.
+
+    The small sizes of the search for the break-even belong to the same curves.
+    """
     # Matplotlib is slow to load, and only this page draws with it.
     from theorylab import plots
 
@@ -469,15 +479,19 @@ def _race_plot(family: str, rows: Sequence[Mapping[str, Any]]) -> str:
     if not chosen:
         return ""
     fig, ax = plots.figure(6.0, 3.6)
-    curves: dict[str, list[tuple[int, float]]] = {}
+    curves: dict[str, dict[int, float]] = {}
+    for r in even:
+        if (r["baseline"], r["dtype"]) == (baseline, kind):
+            curves[r["name"]] = dict(zip(r["sizes"], r["ratios"], strict=True))
     for r in chosen:
         name = r["name"] if "d=" in r["name"] else f"{r['name']}, d={r['d']}"
-        curves.setdefault(name, []).append((r["n"], r["ratio"]["median"]))
+        curves.setdefault(name, {})[r["n"]] = r["ratio"]["median"]
     for name, curve in curves.items():
-        line = zip(*sorted(curve), strict=True)
+        line = zip(*sorted(curve.items()), strict=True)
         ax.plot(*line, marker="o", markersize=4, label=name)
     ax.axhline(1, color=plots.GREY, linewidth=1, linestyle="-")
-    sizes = sorted({r["n"] for r in chosen})
+    sizes = sorted({n for curve in curves.values() for n in curve})
+    sizes = sizes[:: -(-len(sizes) // 6)]  # room for six labels
     ax.set_xscale("log", base=2)
     ax.set_yscale("log")
     ax.set_xticks(sizes, [f"{n:,}" for n in sizes])
@@ -488,7 +502,7 @@ def _race_plot(family: str, rows: Sequence[Mapping[str, Any]]) -> str:
         f"{family or 'All races'}, one thread: times faster than {baseline} against "
         f"the number of tokens, one curve a contender. The largest ratio is "
         f"{times(best['ratio']['median'])}, by {best['name']} at {best['n']:,} tokens. "
-        "The table below has every figure."
+        "The tables below have every figure."
     )
     title = f"<h2>{e(family[:1].upper() + family[1:])}</h2>" if family else ""
     return f'{title}<figure class="plot">{plots.svg(fig, alt=alt)}</figure>'

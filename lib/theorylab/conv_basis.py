@@ -201,6 +201,7 @@ def _terms(basis: Any, x: Any) -> dict[int, Any]:
         onset = inputs.integer(f"{name} onset", pair[0], high=len(x) - 1)
         # The dtype and library of x, one axis, finite entries.
         inputs.floating_arrays(**{"x": (x[:1], "a e"), f"{name} b": (pair[1], "m")})
+        inputs.without_gradient(**{"x": x, f"{name} b": pair[1]})
         if len(pair[1]) != len(x) - onset:
             raise ValueError(
                 f"{name} b: expected {len(x) - onset} entries for onset {onset} and "

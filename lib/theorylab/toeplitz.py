@@ -92,6 +92,7 @@ def toeplitz_apply(lags: Any, x: Any) -> Any:
     [[0.0, 7.0], [1.0, 0.0]]
     """
     xp, size = inputs.floating_arrays(lags=(lags, "l"), x=(x, "n e"))
+    inputs.without_gradient(lags=lags, x=x)
     _same_tokens("lags", lags, size["n"])
     n, length = size["n"], fast_length(2 * size["n"] - 1)
     rows = xp.zeros((1 + size["e"], length), dtype=x.dtype)

@@ -247,3 +247,11 @@ def test_decompose_refuses_entries_above_the_diagonal():
 def test_apply_refuses(basis, says):
     with pytest.raises(ValueError, match=says):
         apply(basis, np.ones((3, 1)))
+
+
+def test_apply_refuses_a_gradient():
+    x, b = torch.ones(3, 1), torch.ones(3, requires_grad=True)
+    with pytest.raises(
+        ValueError, match=r"basis\[0\] b: expected a tensor that records"
+    ):
+        apply([(0, b)], x)

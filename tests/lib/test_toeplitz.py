@@ -330,6 +330,8 @@ def test_lag_attention_refuses(change, says):
 
 def test_buffers_refuse_a_gradient():
     x, t = torch.ones(3, 2), torch.ones(5, requires_grad=True)
+    with pytest.raises(ValueError, match="lags: expected a tensor that records no"):
+        toeplitz_apply(t, x)
     with pytest.raises(ValueError, match="weights: expected a tensor that records no"):
         biased_poly_attention(x, x, x, t, [1])
     with pytest.raises(ValueError, match="toeplitz: expected a tensor that records no"):
