@@ -154,7 +154,7 @@ def checked(race: Race, dtype: str, where: str) -> dict[str, float]:
     """The largest entry of each contender's difference to the first, if allowed."""
     reference = outputs(race.contenders[0])
     errors = {}
-    for contender in race.contenders:
+    for contender in race.contenders[1:]:
         found = outputs(contender)
         allowed = contender.certified or (0.0,) * len(reference)
         errors[contender.name] = 0.0

@@ -9,8 +9,9 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch.utils.flop_counter import FlopCounterMode
 
-from theorylab.attention import exact_attention, poly_attention
+from theorylab.attention import exact_attention, feature_count, poly_attention
 from theorylab.gradients import attention_vjp, poly_attention_vjp
 from theorylab.polynomial import minimax_exp, rho
 from theorylab.verify.evidence import HypothesisViolated
@@ -188,6 +189,15 @@ def test_a_normaliser_that_is_not_positive_is_a_violated_hypothesis():
     for coefficients in ([-1, 0], [0, 0], [0, -1]):
         with pytest.raises(HypothesisViolated, match="positive normaliser"):
             poly_attention_vjp(q, q, q, q, coefficients)
+
+
+@pytest.mark.parametrize(("n", "m", "d", "degree", "e"), [(50, 40, 3, 4, 2)])
+def test_products_are_linear_in_the_tokens(n, m, d, degree, e):
+    data = [torch.tensor(x) for x in draw(8, n=n, m=m, d=d, e=e)]
+    with FlopCounterMode(display=False) as products:
+        poly_attention_vjp(*data, minimax_exp(1, degree).coefficients, block=16)
+    multiply_adds = 2 * (n + m) * feature_count(d, degree) * (d + 1) * (e + 1)
+    assert products.get_total_flops() == 2 * multiply_adds
 
 
 def test_memory_does_not_grow_with_n_squared():

@@ -3,7 +3,7 @@
 import tracemalloc
 from fractions import Fraction
 from itertools import product
-from math import factorial
+from math import comb, factorial
 
 import numpy as np
 import pytest
@@ -189,6 +189,26 @@ def test_the_weights_have_one_spectrum(monkeypatch):
     q, k, v, _ = draw(3, d=2)
     biased_poly_attention(q, k, v, np.ones(17), [1, 1, 0.5])
     assert calls == [(18,), (4, 3, 18), (2, 3, 18)]  # 6 monomials, columns [v, 1]
+
+
+@pytest.mark.parametrize(("s", "degree"), [(1, 5), (2, 4), (4, 2), (8, 4)])
+def test_each_multiset_is_one_term(s, degree, monkeypatch):
+    rows = []
+
+    class Counted:
+        @staticmethod
+        def rfft(x):
+            rows.append(len(x))
+            return np.fft.rfft(x)
+
+        irfft = staticmethod(np.fft.irfft)
+
+    monkeypatch.setattr(toeplitz, "fft_of", lambda xp: Counted)
+    q, k, v, rng = draw(6, n=4, d=3)
+    support = [(a, b) for a in range(3) for b in range(3)][:s]
+    coefficients = [20.0] + [1.0] * degree
+    lag_poly_attention(q, k, v, rng.uniform(-1, 1, (s, 7)), support, coefficients)
+    assert sum(rows) == comb(s + degree, degree)
 
 
 def test_memory_does_not_grow_with_n_squared():
