@@ -108,7 +108,7 @@ def break_even(
             race = family.build(shape, n, dtype)
             with torch.inference_mode():
                 errors = core.checked(race, dtype, f"{family.name}, n = {n}")
-                times = core.timed(race, 1, 3)
+                times = core.timed(race, 1, 3, side=16)  # its rate is not used
             rows += core.rows_of(family.name, race, errors, times, n, dtype, 1)
     found: dict[tuple[str, str], dict[str, Any]] = {}
     for row in rows:
@@ -204,13 +204,16 @@ def run(
             exponents += grown
             if more and threads == 1:
                 even += break_even(family, dtype, new)
-    if more:
-        for family in chosen:
-            found = _peaks_of(family.name)
-            for row in rows:
-                at = row["dtype"], row["threads"], row["n"]
-                if row["family"] == family.name and at == PEAK:
-                    row["peak_mb"] = found.get(f"{row['d']} {row['name']}")
+    for family in chosen if more else []:
+        there = [
+            row
+            for row in rows
+            if row["family"] == family.name
+            and (row["dtype"], row["threads"], row["n"]) == PEAK
+        ]
+        found = _peaks_of(family.name) if there else {}
+        for row in there:
+            row["peak_mb"] = found.get(f"{row['d']} {row['name']}")
     started["load_at_end"] = os.getloadavg()[0]
     return {
         "machine": started,

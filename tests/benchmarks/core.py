@@ -178,17 +178,23 @@ def _difference(x: np.ndarray, exact: np.ndarray) -> float:
 
 
 def timed(
-    race: Race, threads: int, rounds: int, patience: float = math.inf
+    race: Race,
+    threads: int,
+    rounds: int,
+    patience: float = math.inf,
+    side: int | None = None,
 ) -> dict[str, list[float]]:
     """Seconds of each contender and of the square product, interleaved.
 
-    Rounds stop after ``patience`` seconds, but not before three.
+    Rounds stop after ``patience`` seconds, but not before three. ``side``: of the
+    square product, ``GEMM`` when not given.
     """
+    side = side or GEMM
     dtype = next(
         (x.dtype for x in outputs(race.contenders[0])[:1] if x.dtype.kind == "f"),
         np.float32,
     )
-    square = torch.rand(GEMM, GEMM, dtype=DTYPES[str(np.dtype(dtype))])
+    square = torch.rand(side, side, dtype=DTYPES[str(np.dtype(dtype))])
     times: dict[str, list[float]] = {c.name: [] for c in race.contenders} | {"gemm": []}
     started = time.perf_counter()
     for done in range(rounds):

@@ -214,5 +214,6 @@ def test_the_crossing_of_a_power():
     ratios = [(n / 300) ** 1.5 for n in sizes]
     assert core.crossing(sizes, ratios) == pytest.approx(300)
     assert core.crossing(sizes, [2.0, 0.5, 2.0, 4.0]) == pytest.approx(200 * 2**0.5)
+    assert core.crossing(sizes, [0.5, 2.0, 0.5, 2.0]) == pytest.approx(400 * 2**0.5)
     assert core.crossing(sizes, [2.0, 3.0, 4.0, 5.0]) is None
     assert core.crossing(sizes, [0.2, 0.3, 0.4, 0.5]) is None
