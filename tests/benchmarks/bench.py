@@ -184,7 +184,7 @@ def run(
     rows: list[dict[str, Any]] = []
     exponents: list[dict[str, Any]] = []
     even: list[dict[str, Any]] = []
-    left_out = []
+    left_out: list[str] = []
     chosen = [FAMILIES[name] for name in families or FAMILIES]
     for (dtype, threads), lengths in sizes.items():
         load = os.getloadavg()[0]
@@ -199,6 +199,11 @@ def run(
         for family in chosen:
             if threads > 1 and family.single:
                 continue
+            for shape, most in family.most.items():
+                skipped = ", ".join(f"{n:,}" for n in lengths if n > most)
+                remark = f"{family.name}, {shape}, {skipped} tokens: not to wait long"
+                if skipped and remark not in left_out:
+                    left_out.append(remark)
             new, grown = races(family, dtype, threads, lengths, rounds)
             rows += new
             exponents += grown
