@@ -89,7 +89,8 @@ def sparsegpt(
 
     Args:
         w: (r, d) weights.
-        x: (n, d) calibration inputs. For a given H pass ``np.linalg.cholesky(H).T``.
+        x: (n, d) calibration inputs. For a given H pass ``np.linalg.cholesky(H).T``
+            and ``damping=0``.
         sparsity: share of each mask block that goes, in [0, 1], rounded down: with
             ``mask_block=1`` floor(sparsity r) entries of every column.
         block: columns between two products, a multiple of ``mask_block``. It changes
@@ -205,12 +206,14 @@ def _factor(x: np.ndarray, damping: float) -> np.ndarray:
     h += damping * np.diag(h).mean() * np.eye(len(h))
     try:
         root = np.linalg.cholesky(h[::-1, ::-1])[::-1, ::-1]
-        # Nearly singular passes Cholesky by luck of rounding and means nothing.
-        if np.diag(root).min() ** 2 <= 1e-14 * np.diag(h).max():
+        # Nearly singular passes Cholesky by luck of rounding and means nothing. Each
+        # pivot is set against its own diagonal: the scale of an input must not matter.
+        # Written so that NaN from overflow fails too.
+        if not (np.diag(root) ** 2 > 1e-14 * np.diag(h)).all():
             raise np.linalg.LinAlgError
     except np.linalg.LinAlgError:
         raise ValueError(
-            "x: expected x^T x + damping positive definite, got a singular matrix "
-            "(raise damping)"
+            "x: expected x^T x + damping positive definite, got a matrix that in "
+            "float64 is not (raise damping, or rescale)"
         ) from None
     return solve_triangular(root, np.eye(len(h)), lower=False)

@@ -29,14 +29,21 @@ def hessian(x, damping):
     return h + damping * np.diag(h).mean() * np.eye(len(h))
 
 
-def one_by_one(w, h, gone):
+def one_by_one(w, h, sparsity, mask_block=1):
     """Optimal brain surgeon: invert the remaining H anew for every column."""
-    out = w.copy()
+    out, gone = w.copy(), np.zeros(w.shape, dtype=bool)
+    ways = [np.linalg.inv(h[j:, j:])[0] for j in range(len(h))]
     for j in range(w.shape[1]):
-        inverse = np.linalg.inv(h[j:, j:])
-        least = np.argsort(out[:, j] ** 2, kind="stable")[:gone]
-        out[least, j:] -= np.outer(out[least, j], inverse[0] / inverse[0, 0])
-        out[least, j] = 0
+        if j % mask_block == 0:
+            span = range(j, min(j + mask_block, w.shape[1]))
+            losses = sorted(
+                (out[i, t] ** 2 / ways[t][0], i, t) for i in range(len(w)) for t in span
+            )
+            for _, i, t in losses[: int(sparsity * len(losses))]:
+                gone[i, t] = True
+        for i in np.flatnonzero(gone[:, j]):
+            out[i, j:] -= out[i, j] * ways[j] / ways[j][0]
+            out[i, j] = 0
     return out
 
 
@@ -45,9 +52,9 @@ def one_by_one(w, h, gone):
 def test_the_surgeon_finds_the_same_weights_for_every_block(seed, block, sparsity):
     w, x = layer(seed)
     pruned, mask = sparsegpt(w, x, sparsity, block=block, damping=0.1)
-    gone = int(sparsity * 6)
-    assert np.allclose(pruned, one_by_one(w, hessian(x, 0.1), gone), atol=1e-8)
-    assert ((~mask).sum(0) == gone).all()
+    wanted = one_by_one(w, hessian(x, 0.1), sparsity)
+    assert np.allclose(pruned, wanted, atol=1e-8)
+    assert ((~mask).sum(0) == int(sparsity * 6)).all()
     assert (pruned[~mask] == 0).all()
 
 
@@ -68,6 +75,41 @@ def test_mask_blocks_share_their_zeros_and_change_the_result():
     assert not np.allclose(alone, together)
     assert [(~mask[:, j : j + 4]).sum() for j in (0, 4)] == [12, 12]
     assert len({int(k) for k in mask.sum(0)}) > 1
+
+
+@settings(deadline=None, max_examples=25)
+@given(SEEDS, st.integers(1, 12), st.sampled_from([0, 0.25, 0.5, 1]))
+def test_the_surgeon_agrees_on_mask_blocks(seed, mask_block, sparsity):
+    w, x = layer(seed)
+    pruned, _ = sparsegpt(
+        w, x, sparsity, block=2 * mask_block, mask_block=mask_block, damping=0.1
+    )
+    wanted = one_by_one(w, hessian(x, 0.1), sparsity, mask_block)
+    assert np.allclose(pruned, wanted, atol=1e-8)
+
+
+@pytest.mark.parametrize(("r", "d"), [(1, 1), (1, 5), (5, 1)])
+def test_one_row_and_one_column(r, d):
+    w, x = layer(2, r=r, d=d)
+    for mask_block in (1, 3):
+        for sparsity, gone in ((0, 0), (1, r * d)):
+            pruned, mask = sparsegpt(w, x, sparsity, block=6, mask_block=mask_block)
+            assert (~mask).sum() == (pruned == 0).sum() == gone
+    assert (sparsegpt(w, x, 0)[0] == w).all()
+    assert wanda_mask(w, x, 1).all()
+    assert not wanda_mask(w, x, 0).any()
+    assert layer_error(w, 0 * w, x) == 1
+
+
+def test_the_scale_of_an_input_does_not_make_h_singular():
+    w = np.array([[1.0, 2.0], [3.0, 1.0]])
+    pruned, _ = sparsegpt(w, np.diag([1.0, 1e-9]), 0.5, damping=0)
+    assert pruned.tolist() == [[0, 2], [3, 0]]
+    with (
+        pytest.raises(ValueError, match=r"x: expected x\^T x"),
+        np.errstate(all="ignore"),
+    ):
+        sparsegpt(w, np.diag([1e200, 1.0]), 0.5, damping=0)
 
 
 @settings(deadline=None, max_examples=25)
