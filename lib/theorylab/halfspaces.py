@@ -1,7 +1,8 @@
 """Half-space reporting: list the points with ``<q, p> >= t`` through a tree of boxes.
 
-A query costs what it visits, not the number of points. Rounding cannot lose a point:
-every sum over coordinates here runs in one order, and rounded products and sums are
+A query costs what it visits and what it lists (O(k log k), to sort the k indices of
+the answer); nothing in it runs over all points. Rounding cannot lose a point: every
+sum over coordinates here runs in one order, and rounded products and sums are
 monotone, so the bound of a box, rounded, is never below the rounded score of a point
 in it. The answer is therefore the same as that of :func:`scores` on all points, to
 the last index.
