@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from markdown_it import MarkdownIt
 from pybtex.database import parse_string
 from pybtex.exceptions import PybtexError
 
@@ -337,22 +338,37 @@ def wide_code(page: Page) -> list[Finding]:
 
 def crowded_display_math(page: Page) -> list[Finding]:
     """``$$`` right under a line of text is garbage inside a theorem box, unwarned."""
-    found = []
-    sources = (
-        [(None, page.raw)]
-        if page.notebook is None
-        else [
-            (number, cell.source)
-            for number, cell in enumerate(page.notebook.cells)
-            if cell.cell_type == "markdown"
-        ]
-    )
-    for number, source in sources:
-        found += [
-            page.finding("display math", f"no blank line {where} $$: {line}", number)
-            for where, line in _crowded(source)
-        ]
-    return found
+    return [
+        page.finding("display math", f"no blank line {where} $$: {line}", number)
+        for number, source in _markdown(page)
+        for where, line in _crowded(source)
+    ]
+
+
+def _markdown(page: Page) -> list[tuple[int | None, str]]:
+    """The Markdown of a page, and the number of the cell it stands in."""
+    if page.notebook is None:
+        return [(None, page.raw)]
+    cells = enumerate(page.notebook.cells)
+    return [(n, cell.source) for n, cell in cells if cell.cell_type == "markdown"]
+
+
+def numbers_in_running_text(page: Page) -> list[Finding]:
+    """``2. Next`` right under a paragraph goes on with it: the list ends unseen."""
+    return [
+        page.finding("list", f"no blank line above: {line}", number)
+        for number, source in _markdown(page)
+        for line in _swallowed_numbers(source)
+    ]
+
+
+def _swallowed_numbers(source: str) -> Iterator[str]:
+    """Lines that begin with a number inside a paragraph, directives looked into."""
+    for token in MarkdownIt().parse(source):
+        if token.type == "fence" and token.info.startswith("{"):
+            yield from _swallowed_numbers(token.content)
+        elif token.type == "inline":
+            yield from re.findall(r"\n(\d+\. \S.*)", token.content)
 
 
 def _crowded(source: str) -> Iterator[tuple[str, str]]:
@@ -505,6 +521,7 @@ PAGE_RULES = (
     network,
     wide_code,
     crowded_display_math,
+    numbers_in_running_text,
     swallowed_errors,
     sections,
     parameters_cell,

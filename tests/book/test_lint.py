@@ -232,6 +232,24 @@ def test_display_math_needs_air(text, faults):
     assert len(found) == faults
 
 
+@pytest.mark.parametrize(
+    ("text", "faults"),
+    [
+        ("1. One\n2. Two", 0),
+        ("1. One\n   goes on\n2. Two", 0),
+        ("1. One\n\nWords\n\n2. Two", 0),
+        ("1. One\n\nWords\n2. Two", 1),
+        ("```{prf:theorem}\n1. One\n\n$$\nx\n$$\n\nWords\n2. Two\n```", 1),
+        ("````{a}\n```{b}\nWords\n2. Two\n```\n````", 1),
+        ("```text\nWords\n2. Two\n```", 0),
+        ("In the year\n2024 it rained", 0),
+    ],
+)
+def test_a_number_in_running_text_is_found(text, faults):
+    found = lint_book.numbers_in_running_text(Page(Path("chapters/a.md"), text))
+    assert [f.rule for f in found] == ["list"] * faults
+
+
 def body(*lines, parameters="value=1, *, rng", before=""):
     """A chapter whose one check has the body given."""
     nb = chapter()
