@@ -45,14 +45,16 @@ WITH_SLIDER = [
 # takes half a minute. Three tokens of a class on the same ground have the colours of
 # all of them, a dozen formulas the structure of all, and a frame that is not shown
 # is not read: the rest of these becomes plain text or goes.
+# All looks are read before the first token goes: a change makes the next look slow.
 SAMPLE = """() => {
   const seen = new Map();
-  for (const token of document.querySelectorAll(".highlight span[class]")) {
+  const more = [...document.querySelectorAll(".highlight span[class]")].filter(token => {
     const ground = getComputedStyle(token.closest(".highlight")).backgroundColor;
     const look = `${token.className} ${getComputedStyle(token).color} ${ground}`;
     seen.set(look, (seen.get(look) ?? 0) + 1);
-    if (seen.get(look) > 3) token.replaceWith(...token.childNodes);
-  }
+    return seen.get(look) > 3;
+  });
+  for (const token of more) token.replaceWith(...token.childNodes);
   for (const code of document.querySelectorAll(".highlight pre")) code.normalize();
   const formulas = [...document.querySelectorAll("mjx-container:not(.scrolls)")];
   for (const formula of formulas.slice(12)) formula.replaceChildren();
