@@ -48,7 +48,8 @@ WITH_SLIDER = [
 # All looks are read before the first token goes: a change makes the next look slow.
 SAMPLE = """() => {
   const seen = new Map();
-  const more = [...document.querySelectorAll(".highlight span[class]")].filter(token => {
+  const tokens = [...document.querySelectorAll(".highlight span[class]")];
+  const more = tokens.filter(token => {
     const ground = getComputedStyle(token.closest(".highlight")).backgroundColor;
     const look = `${token.className} ${getComputedStyle(token).color} ${ground}`;
     seen.set(look, (seen.get(look) ?? 0) + 1);
