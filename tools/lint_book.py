@@ -449,6 +449,12 @@ def sections(page: Page) -> list[Finding]:
     return [page.finding("sections", message)]
 
 
+def formula_in_title(page: Page) -> list[Finding]:
+    """A title stands in the side bar of pages that draw no formulas."""
+    title = re.search(r"^# (.*\$.*)$", page.text, re.M)
+    return [page.finding("title", f"a formula in {title.group(1)}")] if title else []
+
+
 def parameters_cell(page: Page) -> list[Finding]:
     """A chapter's sizes stand in one cell tagged ``parameters``, for larger runs."""
     stated = [t for t in lint_checks.theorems(page) if not t.specimen]
@@ -524,6 +530,7 @@ PAGE_RULES = (
     numbers_in_running_text,
     swallowed_errors,
     sections,
+    formula_in_title,
     parameters_cell,
     *lint_checks.RULES,
 )

@@ -140,6 +140,10 @@ FAULTS = {
         added("import warnings\nwarnings.simplefilter('ignore')"),
         "swallowed error",
     ),
+    "a formula in the title": (
+        added("# From $n^4$ to $n^2$", new_markdown_cell),
+        "title",
+    ),
     "a section left out": (replaced("## Pictures", "Pictures", "Figures"), "sections"),
     "no parameters cell": (tag("SIZE", "sizes"), "parameters"),
     "two checks in a cell": (
