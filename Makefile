@@ -18,7 +18,7 @@ export OMP_NUM_THREADS ?= 1
 export PYTHONPATH := $(CURDIR)/lib
 export JUPYTER_PREFER_ENV_PATH := 1
 
-.PHONY: help install book test test-site lint lint-site bench clean-notebooks clean
+.PHONY: help install book test test-site lint lint-site bench teeth clean-notebooks clean
 
 help:
 	@echo "make book             run the notebooks, build the site in _build/html"
@@ -27,6 +27,7 @@ help:
 	@echo "make lint             ruff, then the rules of the book"
 	@echo "make lint-site        links, hosts, alt texts and ledger of the built site"
 	@echo "make bench            the races shown on the performance page"
+	@echo "make teeth            damage the book, see what notices (ONLY=, BUDGET=)"
 	@echo "make clean-notebooks  normalise the notebooks, keep marked outputs only"
 	@echo "make install          only the environment"
 	@echo "make clean            remove what was built (not the environment)"
@@ -54,6 +55,11 @@ lint: $(INSTALLED)
 
 bench: $(INSTALLED)
 	$(PY) -m tests.benchmarks.bench
+
+# ONLY names modules or chapters, BUDGET is in seconds, SAMPLE mutants a function.
+teeth: $(INSTALLED)
+	$(PY) -m tools.teeth --workers $(WORKERS) $(if $(ONLY),--only '$(ONLY)') \
+	    $(if $(BUDGET),--budget $(BUDGET)) $(if $(SAMPLE),--sample $(SAMPLE))
 
 clean-notebooks: $(INSTALLED)
 	$(PY) -m tools.clean_notebooks chapters

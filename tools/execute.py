@@ -32,7 +32,7 @@ from tools import notebooks
 from tools.notebooks import Notebook
 
 SCHEMA = "1"  # part of every key: raise it when the meaning of a result changes
-PAGE_DATA = frozenset({"papers", "benchmarks", "errata"})
+PAGE_DATA = frozenset({"papers", "benchmarks", "errata", "teeth"})
 """Folders of ``data/`` that feed pages of the site and that no chapter reads."""
 BY_COMPUTED_NAME = frozenset({"import_module", "__import__", "run_module", "run_path"})
 """Functions that import by a name that only the run knows."""

@@ -6,7 +6,7 @@ written again when any figure it could show has changed, so that an incremental 
 never shows a stale one.
 
 Directives: ``ledger-summary``, ``evidence-ladder``, ``ledger``, ``claim-graph``,
-``theorem-list``, ``run-times``, ``papers``, ``errata``, ``races``. Role:
+``theorem-list``, ``run-times``, ``papers``, ``errata``, ``races``, ``teeth``. Role:
 ``{check}`slug/name```, a link to the figures of that check.
 """
 
@@ -28,8 +28,8 @@ from sphinx_proof.nodes import proof_node
 
 from theorylab.verify.evidence import SYMBOLS
 
-from . import pages
-from .book import ERRATA, PAPERS, RACES, Book, Statement, gather, load_yaml
+from . import pages, teeth
+from .book import ERRATA, PAPERS, RACES, TEETH, Book, Statement, gather, load_yaml
 
 logger = logging.getLogger(__name__)
 ROOT = Path(__file__).resolve().parents[2]
@@ -81,6 +81,7 @@ DIRECTIVES = {
     "papers": directive(PAPERS),
     "errata": directive(PAPERS, ERRATA),
     "races": directive(RACES),
+    "teeth": directive(TEETH),
 }
 
 
@@ -241,6 +242,8 @@ def _render(
         return pages.theorem_list(book, _statements(env), link, titles)
     if what == "races":
         return pages.races(ROOT / RACES)
+    if what == "teeth":
+        return teeth.page(ROOT / TEETH)
     listed = load_yaml(ROOT / PAPERS)
     if what == "ledger":
         return pages.ledger_table(book, link, titles, listed["parts"])

@@ -23,6 +23,7 @@ from theorylab.verify import ledger
 PAPERS = "data/papers/papers.yml"
 ERRATA = "data/errata/errata.yml"
 RACES = "data/benchmarks/results.json"
+TEETH = "data/teeth/results.json"
 
 
 @dataclass(frozen=True)
