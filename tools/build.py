@@ -9,6 +9,12 @@ that Sphinx reads only those; when nothing changed Sphinx is not called at all.
 Sphinx rebuilds a page when its source changes and not when something it shows from
 elsewhere does (a stylesheet, an extension, a title in the side bar, the number of a
 theorem). All that is in the *frame*: a change of the frame builds every page anew.
+
+Sphinx writes to ``_build/.sphinx``, and only a finished site takes the place of the
+one in ``_build/html``, in one step. Whatever stops a build, a failing check, a kill, a
+full disk, a damaged file, leaves the last good site where it is, and the next build
+makes the same site as if nothing had happened. The kernels of a killed build end
+themselves within a second or two: ipykernel watches its parent.
 """
 
 from __future__ import annotations
@@ -30,7 +36,7 @@ from pathlib import Path
 import nbformat
 import yaml
 
-from tools import notebooks
+from tools import faults, notebooks, publish
 from tools.execute import (
     ANSI,
     PAGE_DATA,
@@ -49,6 +55,9 @@ FRAME_FOLDERS = (
     *(f"data/{folder}" for folder in sorted(PAGE_DATA)),
 )
 FRAME_FILES = ("_config.yml", "_toc.yml", "*.bib", "re*.txt", "constraints.txt")
+
+PUBLISHED = ("jupyter_execute", "html")
+"""What Sphinx makes that takes its place in ``_build`` when it is finished."""
 
 SHOWN_ELSEWHERE = re.compile(
     r"^\s*(#{1,6} .*|[`:]{3,}\{.*|:label:.*|:name:.*|\(.*\)=)\s*$", re.M
@@ -165,53 +174,110 @@ def site_key(root: Path, outline: str) -> str:
     return hashlib.sha256(f"{staged} {outline}".encode()).hexdigest()
 
 
+def _kept(root: Path) -> str:
+    """A digest of all that the last build left: the site, and what Sphinx parsed."""
+    built = root / "_build"
+    folders = [*(built / name for name in PUBLISHED), built / ".sphinx"]
+    files = [path for folder in folders for path in folder.rglob("*")]
+    return digest_of_files(built, [path for path in files if path.is_file()])
+
+
 def _state(root: Path) -> dict[str, str]:
-    """The keys of the site that stands in ``_build/html``; empty when none does."""
-    if not (root / "_build" / "html" / "index.html").is_file():
-        return {}
+    """The keys of the site that stands in ``_build/html``; empty when none does.
+
+    Nor does one that is not as the last build left it: a page that was damaged, or
+    pages of somebody else.
+    """
     try:
-        return json.loads((root / "_build" / ".site.json").read_text())
-    except (FileNotFoundError, json.JSONDecodeError):
+        state = json.loads((root / "_build" / ".site.json").read_text())
+    except (FileNotFoundError, ValueError):
         return {}
+    return state if state.get("kept") == _kept(root) else {}
 
 
 # Sphinx
 
 
-def sphinx(root: Path) -> None:
-    """Bring ``_build/html`` up to date with the stage; warnings are errors.
+def run_sphinx(root: Path, lock: int) -> None:
+    """Call Sphinx on the stage; it writes below ``_build/.sphinx/_build``.
 
     Raises:
-        BuildFailed: Sphinx met an error or a warning. What it had parsed is thrown
-            away: the next build would not repeat the warnings of pages it knows.
+        BuildFailed: it met an error or a warning.
     """
     built = root / "_build"
-    state = built / ".site.json"
-    outline = frame(root)
-    wanted = {"frame": outline, "site": site_key(root, outline)}
-    standing = _state(root)
-    if standing == wanted:
-        return
-    state.unlink(missing_ok=True)
-    if standing.get("frame") != wanted["frame"]:
-        for folder in ("html", ".doctrees", "jupyter_execute"):
-            shutil.rmtree(built / folder, ignore_errors=True)
     path = [str(root / "lib"), *filter(None, [os.environ.get("PYTHONPATH")])]
     program = str(Path(sys.executable).with_name("jupyter-book"))
-    command = [program, "build", str(built / "stage"), "--path-output", str(root)]
+    target = str(built / ".sphinx")
+    command = [program, "build", str(built / "stage"), "--path-output", target]
     done = subprocess.run(
         [*command, "-n", "-W", "--keep-going", "-q"],
         cwd=built / "stage",
         env={**os.environ, "PYTHONPATH": os.pathsep.join(path)},
+        pass_fds=[lock],
         capture_output=True,
         text=True,
         check=False,
     )
-    sys.stderr.write(ANSI.sub("", done.stderr))
-    if done.returncode or not (built / "html" / "index.html").is_file():
-        shutil.rmtree(built / ".doctrees", ignore_errors=True)
+    said = ANSI.sub("", done.stderr).partition("Traceback (most recent")[0]
+    sys.stderr.write(said)
+    if done.returncode:
+        if number := faults.number_in(done.stderr):
+            error = OSError(number, os.strerror(number), target)
+            raise BuildFailed(f"Sphinx could not go on. {faults.refused(error)}")
         raise BuildFailed(f"Sphinx ended with exit code {done.returncode}")
-    notebooks.write(state, json.dumps(wanted))
+
+
+def without_history(site: Path, standing: Path | None) -> None:
+    """Make a site that was built on the last one the same as one built from nothing.
+
+    Args:
+        site: the new one.
+        standing: the one it was built on, with the same frame; None from nothing.
+    """
+    if standing:  # what Sphinx copies only when it writes a page
+        shutil.copytree(standing / "_static", site / "_static", dirs_exist_ok=True)
+    # Words that no page has any more stay in the index, with an empty list of pages.
+    path = site / "searchindex.js"
+    opening, rest = "Search.setIndex(", path.read_text().strip()
+    index = json.loads(rest.removeprefix(opening).removesuffix(")"))
+    for words in ("terms", "titleterms"):
+        index[words] = {k: v for k, v in index[words].items() if v != []}
+    content = json.dumps(index, sort_keys=True, separators=(",", ":"))
+    path.write_text(f"{opening}{content})")
+
+
+def sphinx(root: Path, lock: int) -> None:
+    """Bring ``_build/html`` up to date with the stage; warnings are errors.
+
+    Pages that stand are the start when the frame is the same. The state is written
+    last: without it, the next build begins from nothing.
+
+    Raises:
+        BuildFailed: Sphinx met an error or a warning; the site is untouched. What was
+            parsed is not used again: warnings of pages that Sphinx knows would not be
+            repeated.
+    """
+    built = root / "_build"
+    new, state = built / ".sphinx" / "_build", built / ".site.json"
+    outline = frame(root)
+    standing = _state(root)
+    wanted = {"frame": outline, "site": site_key(root, outline)}
+    if wanted.items() <= standing.items():
+        return
+    state.unlink(missing_ok=True)
+    onto = standing.get("frame") == outline
+    if onto:
+        for name in PUBLISHED:
+            shutil.copytree(built / name, new / name)
+        # Pages name the checksum of a style sheet only if it is there before they are.
+        shutil.rmtree(new / "html" / "_static")
+    elif new.parent.exists():
+        shutil.rmtree(new.parent)
+    run_sphinx(root, lock)
+    without_history(new / "html", built / "html" if onto else None)
+    for name in PUBLISHED:
+        publish.put_in_place(new / name, built / name)
+    notebooks.write(state, json.dumps({**wanted, "kept": _kept(root)}))
 
 
 def build(root: Path, *, workers: int = 2) -> Path:
@@ -223,10 +289,15 @@ def build(root: Path, *, workers: int = 2) -> Path:
     Raises:
         ExecutionFailed: a notebook failed; neither stage nor site was touched.
         BuildFailed: Sphinx met an error or a warning.
+        publish.Busy: another build is running.
+        faults.Damaged: a file of data or of the cache is damaged.
+        OSError: the disk refused. Nothing of all this touches the site that stands.
     """
-    results = execute(root, workers=workers)
-    stage(root, results)
-    sphinx(root)
+    with publish.alone(root) as lock:
+        faults.check_data(root)
+        results = execute(root, workers=workers)
+        stage(root, results)
+        sphinx(root, lock)
     return root / "_build" / "html" / "index.html"
 
 
@@ -240,13 +311,19 @@ def main(arguments: list[str] | None = None) -> int:
     start = time.perf_counter()
     try:
         page = build(root, workers=options.workers)
-    except (ExecutionFailed, BuildFailed) as error:
-        print(f"{error}\n\nThe book was not built.", file=sys.stderr)
-        return 1
-    print(f"The book stands, after {time.perf_counter() - start:.1f} s. Open")
-    print(f"  {page.relative_to(root)}")
-    print(f"  {page.as_uri()}")
-    return 0
+    except OSError as error:
+        problem = faults.refused(error)
+    except (ExecutionFailed, BuildFailed, publish.Busy, faults.Damaged) as error:
+        problem = str(error)
+    else:
+        print(f"The book stands, after {time.perf_counter() - start:.1f} s. Open")
+        print(f"  {page.relative_to(root)}")
+        print(f"  {page.as_uri()}")
+        return 0
+    print(f"{problem}\n\nThe book was not built.", file=sys.stderr)
+    if (root / "_build" / "html" / "index.html").is_file():
+        print("The last good site still stands in _build/html.", file=sys.stderr)
+    return 1
 
 
 if __name__ == "__main__":

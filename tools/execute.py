@@ -28,10 +28,11 @@ from pathlib import Path
 
 import yaml
 
-from tools import notebooks
+from tools import faults, notebooks, publish
 from tools.notebooks import Notebook
 
 SCHEMA = "1"  # part of every key: raise it when the meaning of a result changes
+STORED = ".run"  # how the file of a result ends: a checksum, then JSON
 PAGE_DATA = frozenset({"papers", "benchmarks", "errata", "teeth"})
 """Folders of ``data/`` that feed pages of the site and that no chapter reads."""
 BY_COMPUTED_NAME = frozenset({"import_module", "__import__", "run_module", "run_path"})
@@ -256,23 +257,36 @@ def store(root: Path) -> Path:
 
 
 def stored(root: Path, path: Path) -> Executed | None:
-    """The last good run of a notebook, whatever its key."""
-    try:
-        content = json.loads((store(root) / path.with_suffix(".json")).read_text())
-        return Executed(path, content["key"], content["outputs"], content["seconds"])
-    except (FileNotFoundError, json.JSONDecodeError, KeyError, TypeError):
+    """The last good run of a notebook, whatever its key.
+
+    Raises:
+        faults.Damaged: the file is not as ``keep`` wrote it. What it holds may never
+            have been computed; a page must not show it.
+    """
+    file = store(root) / path.with_suffix(STORED)
+    if not file.is_file():
         return None
+    head, _, body = file.read_bytes().partition(b"\n")
+    if head.decode(errors="replace") != hashlib.sha256(body).hexdigest():
+        raise faults.Damaged(
+            f"{file} is damaged: it does not have the checksum it was stored with. "
+            f"Delete it and start again: {path} will be run anew."
+        )
+    content = json.loads(body)
+    return Executed(path, content["key"], content["outputs"], content["seconds"])
 
 
 def keep(root: Path, result: Executed) -> None:
-    """Store a good run."""
+    """Store a good run, below its checksum."""
     content = {
         "key": result.key,
         "seconds": result.seconds,
         "outputs": result.outputs,
     }
-    path = store(root) / result.path.with_suffix(".json")
-    notebooks.write(path, json.dumps(content, sort_keys=True))
+    body = json.dumps(content, sort_keys=True).encode()
+    head = hashlib.sha256(body).hexdigest().encode()
+    path = store(root) / result.path.with_suffix(STORED)
+    notebooks.write(path, head + b"\n" + body)
 
 
 def cell_timeout(root: Path) -> int:
@@ -296,6 +310,8 @@ def execute(
 
     Raises:
         ExecutionFailed: at least one notebook failed; the others are stored.
+        faults.Damaged: stored results are not what was stored; nothing was run.
+        OSError: a result could not be stored; what had not begun was not run.
     """
     # jupyter_client would otherwise prefer a python3 kernel in the user's home.
     os.environ.setdefault("JUPYTER_PREFER_ENV_PATH", "1")
@@ -304,15 +320,22 @@ def execute(
     timeout = cell_timeout(root)
     results: dict[Path, Executed] = {}
     waiting: list[tuple[float, Path, str, Notebook]] = []
+    damaged: list[str] = []
     for path in notebooks.find(root):
         notebook = notebooks.read(root / path)
         wanted = key(notebook, library, surrounding)
-        last = stored(root, path)
+        try:
+            last = stored(root, path)
+        except faults.Damaged as error:
+            damaged.append(str(error))
+            continue
         if last is not None and last.key == wanted:
             results[path] = last
         else:  # one never run may be the longest of all
             seconds = last.seconds if last else float("inf")
             waiting.append((seconds, path, wanted, notebook))
+    if damaged:
+        raise faults.Damaged("\n".join(damaged))
     waiting.sort(key=lambda item: (-item[0], item[1]))
 
     def one(path: Path, wanted: str, notebook: Notebook) -> Executed:
@@ -337,9 +360,12 @@ def execute(
             except RuntimeError as error:
                 failures[path] = str(error)
                 report(f"FAILED {path}")
-    for leftover in store(root).rglob("*.json"):
-        path = leftover.relative_to(store(root)).with_suffix(".ipynb")
-        if not (root / path).exists():
+            except OSError:
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
+    kept = {store(root) / path.with_suffix(STORED) for path in notebooks.find(root)}
+    for leftover in store(root).rglob("*.*"):
+        if leftover.is_file() and leftover not in kept:
             leftover.unlink()
     if failures:
         raise ExecutionFailed(failures)
@@ -352,10 +378,15 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--root", type=Path, default=Path.cwd())
     parser.add_argument("--workers", type=int, default=2)
     options = parser.parse_args(arguments)
+    root = options.root.resolve()
     try:
-        execute(options.root.resolve(), workers=options.workers)
-    except ExecutionFailed as error:
+        with publish.alone(root):
+            execute(root, workers=options.workers)
+    except (ExecutionFailed, publish.Busy, faults.Damaged) as error:
         print(error, file=sys.stderr)
+        return 1
+    except OSError as error:
+        print(faults.refused(error), file=sys.stderr)
         return 1
     return 0
 

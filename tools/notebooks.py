@@ -10,6 +10,8 @@ from typing import Any
 
 import nbformat
 
+from tools import faults
+
 Notebook = Any
 """A notebook as nbformat gives it: dictionaries with attribute access."""
 
@@ -29,11 +31,12 @@ def find(root: Path) -> list[Path]:
 
 
 def read(path: Path) -> Notebook:
-    """The notebook at ``path``, in format 4; ``ValueError`` when it is none."""
+    """The notebook at ``path``, in format 4; ``faults.Damaged`` when it is none."""
     try:
         return nbformat.read(path, as_version=4)
-    except (nbformat.reader.NotJSONError, nbformat.ValidationError) as error:
-        raise ValueError(f"{path} is not a notebook: {error}") from error
+    except (ValueError, nbformat.ValidationError, AttributeError, KeyError) as error:
+        faults.parse(path)  # says more when it is not even JSON
+        raise faults.Damaged(f"{path} is not a notebook: {error}") from error
 
 
 def code_cells(notebook: Notebook) -> Iterator[tuple[int, Any]]:
@@ -76,18 +79,24 @@ def write(path: Path, content: str | bytes) -> bool:
 
     Returns:
         whether the file changed.
+
+    Raises:
+        OSError: with the name of ``path``; the file is as it was.
     """
     data = content.encode() if isinstance(content, str) else content
     if path.is_file() and path.read_bytes() == data:
         return False
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".writing-")
     try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-        Path(temporary).chmod(0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".writing-")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(data)
+            Path(temporary).chmod(0o644)
+            os.replace(temporary, path)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
+    except OSError as error:  # of a full disk it would name no file
+        raise OSError(error.errno, error.strerror, str(path)) from error
     return True

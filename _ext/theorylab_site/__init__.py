@@ -197,8 +197,11 @@ def fill_page(app: Sphinx, doctree: nodes.document, docname: str) -> None:
     for node in list(doctree.findall(theorylab_place)):
         try:
             text = _render(app, book, node["what"], node["argument"], link)
-        except (ValueError, KeyError, TypeError) as error:
-            logger.warning(f"{node['what']}: {error}", location=docname)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            fault = f"no {error}" if isinstance(error, KeyError) else str(error)
+            read = ", ".join(DIRECTIVES[node["what"]].reads)
+            at = f" ({read})" if read else ""
+            logger.warning(f"{node['what']}{at}: {fault}", location=docname)
             text = ""
         node.replace_self(nodes.raw("", text, format="html"))
     _cited_in(app, doctree, link)

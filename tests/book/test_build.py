@@ -88,11 +88,13 @@ def test_a_failing_assert_fails_the_build_and_touches_nothing(book):
 def test_a_warning_fails_the_build_and_is_not_forgotten(book):
     page = book / "intro.md"
     before = page.read_text()
+    standing = html(book, "intro.html")
     page.write_text(before + "\nSee {doc}`nowhere`.\n")
     for _ in range(2):
         done = shell("tools.build", cwd=book)
         assert done.returncode == 1
         assert "nowhere" in done.stderr
+        assert html(book, "intro.html") == standing
     page.write_text(before)
 
 

@@ -1,13 +1,13 @@
 """The executor: a notebook runs when its content changed, and only then."""
 
 import ast
-import json
 
 import nbformat
 import pytest
 
 from tools import execute
 from tools.execute import ExecutionFailed, Library, imported_names, without_docstrings
+from tools.faults import Damaged
 
 from .samples import notebook, tiny_book, write
 
@@ -144,16 +144,20 @@ def test_a_failing_cell_is_shown_and_its_notebook_is_not_kept(tmp_path):
         assert "x is not four" in message
         assert "\x1b" not in message
     kept = [p.name for p in execute.store(root).rglob("*") if p.is_file()]
-    assert kept == ["two.json"]
+    assert kept == ["two.run"]
 
 
-def test_a_spoilt_result_counts_as_none(tmp_path):
+def test_a_result_is_stored_below_its_checksum(tmp_path):
     root = tiny_book(tmp_path)
     (path, _) = execute.notebooks.find(root)
-    write(execute.store(root) / path.with_suffix(".json"), '{"key": ')
     assert execute.stored(root, path) is None
-    write(execute.store(root) / path.with_suffix(".json"), json.dumps({"key": "k"}))
-    assert execute.stored(root, path) is None
+    result = execute.Executed(path, "k", [[{"text": "é"}]], 1.5)
+    execute.keep(root, result)
+    assert execute.stored(root, path) == result
+    file = execute.store(root) / path.with_suffix(execute.STORED)
+    write(file, file.read_text().replace("1.5", "1.6"))
+    with pytest.raises(Damaged, match="checksum"):
+        execute.stored(root, path)
 
 
 def test_a_cell_that_takes_too_long_fails(tmp_path):
