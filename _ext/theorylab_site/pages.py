@@ -380,7 +380,9 @@ def races(path: Path) -> str:
             f"<td>{e(race.get('family', ''))}</td>"
             f"<td>{race['d']}</td><td>{_or_dash(race['r'], '{:,}')}</td>"
             f"<td>{_or_dash(race['gemm_share'], '{:.0%}')}</td>"
-            f"<td>{_or_dash(race['peak_mb'], '{:.0f}')}</td></tr>"
+            f"<td>{_or_dash(race.get('baseline_gemm_share'), '{:.0%}')}</td>"
+            f"<td>{_or_dash(race['peak_mb'], '{:.0f}')}</td>"
+            f"<td>{_or_dash(race.get('baseline_peak_mb'), '{:.0f}')}</td></tr>"
         )
     head = (
         "contender",
@@ -397,7 +399,9 @@ def races(path: Path) -> str:
         "head width",
         "features",
         "share of GEMM rate",
+        "baseline's share",
         "peak MiB",
+        "baseline's peak MiB",
     )
     notes = ""
     if how := data.get("how"):

@@ -102,6 +102,25 @@ def _steps(d: int, degree: int) -> tuple[tuple[int, slice, slice], ...]:
 
 
 @lru_cache(maxsize=64)
+def steps(d: int, degree: int) -> np.ndarray:
+    """How the rows of :func:`poly_features` arise from degree 2 on, in order.
+
+    Returns:
+        (s, 4), int64, not to be written to: the row of x_i, the first source row,
+        the first target row and how many rows; target = x_i times source.
+
+    >>> steps(2, 2).tolist()
+    [[1, 1, 3, 2], [2, 2, 5, 1]]
+    """
+    table = np.array(
+        [(i, a.start, b.start, a.stop - a.start) for i, a, b in _steps(d, degree)],
+        dtype=np.int64,
+    ).reshape(-1, 4)
+    table.setflags(write=False)
+    return table
+
+
+@lru_cache(maxsize=64)
 def _monomials(d: int, degree: int) -> np.ndarray:
     exponents = np.zeros((comb(d + degree, d), d), dtype=np.int64)
     exponents[1 : d + 1] = np.eye(d)[: len(exponents) - 1]
@@ -226,6 +245,31 @@ def feature_weights(coefficients: tuple[Any, ...], d: int, scale: float) -> np.n
     return multinomial * np.array(factors)[_monomials(d, degree).sum(1)]
 
 
+def checked_arguments(
+    q: Any,
+    k: Any,
+    v: Any,
+    coefficients: Sequence[Any],
+    scale: float | None,
+    entry_bound: float | None = None,
+) -> tuple[Any, dict[str, int], tuple[Any, ...], float]:
+    """The array library, the sizes n, m, d, e, the coefficients and the scale.
+
+    Raises:
+        HypothesisViolated, ValueError: as :func:`poly_attention`.
+    """
+    xp, size = inputs.floating_arrays(q=(q, "n d"), k=(k, "m d"), v=(v, "m e"))
+    inputs.without_gradient(q=q, k=k, v=v)
+    scale = 1 / size["d"] if scale is None else float(inputs.real("scale", scale))
+    coefficients = inputs.coefficients(coefficients)
+    if entry_bound is not None:
+        inputs.positive("entry_bound", entry_bound)
+        found = max(inputs.magnitude("q", q), inputs.magnitude("k", k))
+        if found > entry_bound:
+            raise HypothesisViolated("entry bound", found, f"at most {entry_bound}")
+    return xp, size, coefficients, scale
+
+
 def poly_attention(
     q: Any,
     k: Any,
@@ -269,18 +313,11 @@ def poly_attention(
     array([[0.5       ],
            [0.66666667]])
     """
-    xp, size = inputs.floating_arrays(q=(q, "n d"), k=(k, "m d"), v=(v, "m e"))
-    inputs.without_gradient(q=q, k=k, v=v)
+    xp, size, coefficients, scale = checked_arguments(
+        q, k, v, coefficients, scale, entry_bound
+    )
     n, m, d, e = (size[axis] for axis in "nmde")
     block = inputs.integer("block", block, low=1)
-    scale = 1 / d if scale is None else float(inputs.real("scale", scale))
-    coefficients = inputs.coefficients(coefficients)
-    if entry_bound is not None:
-        inputs.positive("entry_bound", entry_bound)
-        found = max(inputs.magnitude("q", q), inputs.magnitude("k", k))
-        if found > entry_bound:
-            raise HypothesisViolated("entry bound", found, f"at most {entry_bound}")
-
     degree, block = len(coefficients) - 1, min(block, max(n, m))
     weights = xp.asarray(feature_weights(coefficients, d, scale), dtype=q.dtype)
     features = FeatureBuffer(xp, q.dtype, d, degree, block)

@@ -14,7 +14,7 @@ and Fast Fourier Transform*, 2025.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import factorial
+from math import factorial, log2
 from types import ModuleType
 from typing import Any
 
@@ -22,7 +22,7 @@ import numpy as np
 import scipy.fft
 
 from theorylab import inputs
-from theorylab.attention import feature_weights, poly_features
+from theorylab.attention import feature_count, feature_weights, poly_features
 from theorylab.verify.evidence import HypothesisViolated
 
 BATCH = 6  # monomials transformed at once
@@ -44,6 +44,16 @@ def fft_of(xp: ModuleType) -> ModuleType:
     transforms of several rows, so rows go in batches.
     """
     return scipy.fft if xp is np else xp.fft
+
+
+def transform_operations(rows: int, length: int) -> float:
+    """2.5 N log2 N a real row, forward or back: what FFTs are usually charged.
+
+    >>> transform_operations(2, 8)
+    120.0
+    """
+    rows = inputs.integer("rows", rows)
+    return 2.5 * rows * length * log2(inputs.integer("length", length, low=1))
 
 
 def _lag_count(name: str, lags: Any) -> int:
@@ -186,6 +196,19 @@ def biased_poly_attention(
         moved *= left
         sums += moved.sum(0)
     return _normalised(sums)
+
+
+def biased_poly_attention_operations(n: int, d: int, degree: int, e: int) -> float:
+    """What the transforms of :func:`biased_poly_attention` and their products take.
+
+    r (e+1) rows there and back and the weights there; 6 for a complex product.
+
+    >>> biased_poly_attention_operations(4, 1, 0, 1)  # five rows of 8, 2 x 5 products
+    360.0
+    """
+    length = fast_length(2 * inputs.integer("n", n, low=1) - 1)
+    rows = feature_count(d, degree) * (inputs.integer("e", e, low=1) + 1)
+    return transform_operations(2 * rows + 1, length) + 6 * rows * (length // 2 + 1)
 
 
 def _not_negative(name: str, weights: Any) -> None:

@@ -1,8 +1,9 @@
 """What every race shares: contenders, their check before the start, and the clock.
 
-Outputs are compared before anything is timed. Contenders take turns; a repetition
-of a contender that takes under 0.1 s is the median of five calls. A ratio is formed
-within each repetition; median, least and greatest are kept.
+Outputs are compared before anything is timed. Contenders take turns, and each round
+another one begins; a repetition of a contender that takes under 0.1 s is the median
+of five calls. A ratio is formed within each repetition; median, least and greatest
+are kept.
 """
 
 from __future__ import annotations
@@ -40,7 +41,9 @@ class Contender:
             one number an output, in exact arithmetic; None when exact.
         bound: where it comes from, in words.
         degree: of the polynomial; with the race's d it gives the features r.
-        products: multiply-adds in matrix products, when they say something.
+        operations: that the method cannot do without: a multiply-add of its products
+            is two, a transform 2.5 N log2 N, an exponential is not counted.
+        one_core: no part of it can be shared out between threads.
         rounding: how many times the floor of rounding outputs may differ.
         note: what a reader has to know.
     """
@@ -50,7 +53,8 @@ class Contender:
     certified: tuple[float, ...] | None = None
     bound: str = "exact but for rounding"
     degree: int | None = None
-    products: int | None = None
+    operations: float | None = None
+    one_core: bool = False
     rounding: float = 1
     note: str = ""
 
@@ -179,6 +183,7 @@ def _difference(x: np.ndarray, exact: np.ndarray) -> float:
 
 def timed(
     race: Race,
+    dtype: str,
     threads: int,
     rounds: int,
     patience: float = math.inf,
@@ -186,23 +191,22 @@ def timed(
 ) -> dict[str, list[float]]:
     """Seconds of each contender and of the square product, interleaved.
 
+    Who begins changes from round to round: nobody always follows the same one.
     Rounds stop after ``patience`` seconds, but not before three. ``side``: of the
     square product, ``GEMM`` when not given.
     """
     side = side or GEMM
-    dtype = next(
-        (x.dtype for x in outputs(race.contenders[0])[:1] if x.dtype.kind == "f"),
-        np.float32,
-    )
-    square = torch.rand(side, side, dtype=DTYPES[str(np.dtype(dtype))])
-    times: dict[str, list[float]] = {c.name: [] for c in race.contenders} | {"gemm": []}
+    square = torch.rand(side, side, dtype=DTYPES[dtype])
+    calls = {c.name: c.call for c in race.contenders}
+    order = [("gemm", lambda: square @ square), *calls.items()]
+    times: dict[str, list[float]] = {name: [] for name in (*calls, "gemm")}
     started = time.perf_counter()
     for done in range(rounds):
         if done >= 3 and time.perf_counter() - started > patience:
             break
-        times["gemm"].append(seconds(lambda: square @ square, threads))
-        for contender in race.contenders:
-            times[contender.name].append(seconds(contender.call, threads))
+        turn = done % len(order)
+        for name, call in order[turn:] + order[:turn]:
+            times[name].append(seconds(call, threads))
     return times
 
 
@@ -217,6 +221,11 @@ def rows_of(
 ) -> list[dict[str, Any]]:
     """One row for each contender and baseline."""
     gemm_rate = 2 * GEMM**3 / median(times["gemm"])
+    share = {
+        c.name: c.operations / median(times[c.name]) / gemm_rate
+        for c in race.contenders
+        if c.operations
+    }
     rows = []
     for contender in race.contenders[1:]:
         for baseline in race.baselines:
@@ -229,9 +238,6 @@ def rows_of(
             if median(ratios) < 1:
                 remarks.append("slower than the baseline here")
             r = feature_count(race.d, contender.degree) if contender.degree else None
-            share = None
-            if contender.products:
-                share = 2 * contender.products / took / gemm_rate
             rows.append(
                 {
                     "family": family,
@@ -255,9 +261,11 @@ def rows_of(
                     "observed_error": errors[contender.name],
                     "certified_error": contender.certified and max(contender.certified),
                     "bound": contender.bound,
-                    "gemm_share": share,
+                    "gemm_share": share.get(contender.name),
+                    "baseline_gemm_share": share.get(baseline),
                     "gemm_gflops": gemm_rate / 1e9,
                     "peak_mb": None,
+                    "baseline_peak_mb": None,
                     "note": "; ".join(filter(None, remarks)),
                 }
             )

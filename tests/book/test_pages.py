@@ -233,7 +233,9 @@ def test_races_show_every_figure_and_a_plot(tmp_path):
         "ratio": {"median": 100.0, "low": 90.0, "high": 110.0},
         "certified_error": 3e-6,
         "gemm_share": 0.5,
+        "baseline_gemm_share": 0.25,
         "peak_mb": None,
+        "baseline_peak_mb": 12.3,
     }
     data = {
         "machine": {"cores": 2},
@@ -247,6 +249,12 @@ def test_races_show_every_figure_and_a_plot(tmp_path):
     assert page.svg["role"] == "img"
     assert "100" in page.svg["aria-label"]
     assert "cores 2" in page.get_text()
+    head = [x.get_text() for x in page.select("#race-table thead th")]
+    cells = [x.get_text() for x in page.select("#race-table tbody tr:first-child td")]
+    shown = dict(zip(head[1:], cells, strict=True))
+    assert shown["share of GEMM rate"] == "50%"
+    assert shown["baseline's share"] == "25%"
+    assert shown["baseline's peak MiB"] == "12"
     assert "make bench" in pages.races(tmp_path / "missing.json")
 
 

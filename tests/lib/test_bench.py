@@ -49,6 +49,7 @@ def test_results_are_complete_and_name_no_machine(small, tmp_path, monkeypatch, 
     results = json.loads(text)
     keys = {"machine", "versions", "how", "left_out", "exponents", "break_even"}
     assert set(results) == {*keys, "races"}
+    assert set(results["versions"]) == {"python", "torch", "numpy", "scipy", "numba"}
     assert results["left_out"] == ["RoPE, backward, 256 tokens: not to wait long"]
     assert {row["family"] for row in results["races"]} == set(FAMILIES)
     for row in results["races"]:
@@ -59,6 +60,10 @@ def test_results_are_complete_and_name_no_machine(small, tmp_path, monkeypatch, 
         assert ("slower" in row["note"]) == (ratio["median"] < 1)
         tiled = row["name"] == "exact in tiles" and row["d"] == 4
         assert row["peak_mb"] == (1.5 if tiled and row["n"] == 256 else None)
+        tiled = row["baseline"] == "exact in tiles" and row["d"] == 4
+        assert row["baseline_peak_mb"] == (1.5 if tiled and row["n"] == 256 else None)
+        assert row["gemm_share"] > 0
+        assert row["baseline_gemm_share"] > 0
         if row["certified_error"] is not None:
             assert row["observed_error"] <= row["certified_error"] + 1e-5
     for row in results["break_even"]:
@@ -201,6 +206,45 @@ def test_races_of_two_threads_are_left_out_on_a_busy_machine(monkeypatch, capsys
     assert results["left_out"] == [
         "float32, 2 threads: the load was 2.5, these races need 2 cores to themselves"
     ]
+
+
+def test_contenders_take_turns_and_change_who_begins(monkeypatch):
+    monkeypatch.setattr(core, "seconds", lambda call, threads: call() and 1.0)
+    called = []
+    race = core.Race(
+        1, [core.Contender(x, lambda x=x: called.append(x) or x) for x in "ab"]
+    )
+    monkeypatch.setattr(
+        core.torch.Tensor, "__matmul__", lambda x, y: called.append(".")
+    )
+    times = core.timed(race, "float64", 1, 3, side=2)
+    assert "".join(called) == ".ab" + "ab." + "b.a"
+    assert [len(times[name]) for name in ("a", "b", "gemm")] == [3, 3, 3]
+
+
+def test_the_square_product_has_the_dtype_of_the_race(monkeypatch):
+    """Also where the outputs are indices."""
+    seen = []
+    product = torch.Tensor.__matmul__
+    monkeypatch.setattr(
+        core.torch.Tensor,
+        "__matmul__",
+        lambda x, y: seen.append(x.dtype) or product(x, y),
+    )
+    race = FAMILIES["half-space reporting"].build("d=2", 128, "float64")
+    core.timed(race, "float64", 1, 3, side=2)
+    assert set(seen) == {torch.float64}
+
+
+def test_a_contender_on_one_core_does_not_race_on_two(monkeypatch, capsys):
+    monkeypatch.setattr(os, "getloadavg", lambda: (0.0, 0.0, 0.0))
+    threads = torch.get_num_threads()
+    small = replace(FAMILIES["polynomial"], shapes=("d=4",))
+    monkeypatch.setitem(FAMILIES, "polynomial", small)
+    results = bench.run({("float32", 2): (128,)}, 5, ["polynomial"], more=False)
+    torch.set_num_threads(threads)
+    names = {row["name"] for row in results["races"]}
+    assert names == {"polynomial, d=4 g=4", "polynomial, d=4 g=6"}
 
 
 def test_too_few_repetitions_are_refused(capsys):

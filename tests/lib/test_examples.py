@@ -8,6 +8,7 @@ import pytest
 MODULES = (
     "attention",
     "boolean",
+    "compiled",
     "conv_basis",
     "data",
     "exercises",

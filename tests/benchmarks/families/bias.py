@@ -19,7 +19,10 @@ from tests.benchmarks.core import (
     uniform,
 )
 from theorylab.polynomial import minimax_exp
-from theorylab.toeplitz import biased_poly_attention
+from theorylab.toeplitz import (
+    biased_poly_attention,
+    biased_poly_attention_operations,
+)
 
 SHAPES = {"d=4": (4, Fraction(1), 4), "d=8": (8, Fraction(1, 2), 3)}
 
@@ -40,13 +43,14 @@ def build(shape: str, n: int, dtype: str) -> Race:
     return Race(
         d,
         [
-            Contender(SDPA, sdpa),
+            Contender(SDPA, sdpa, operations=4 * n * n * d),
             Contender(
                 f"Toeplitz times monomials, d={d} g={degree}",
                 lambda: biased_poly_attention(q, k, v, weights, coefficients),
                 certified=(certified_bound(bound**2, degree),),
                 bound="2 rho(eps) max|v|",
                 degree=degree,
+                operations=biased_poly_attention_operations(n, d, degree, d),
                 rounding=30,
             ),
         ],

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from tests.benchmarks.core import DTYPES, SDPA, Contender, Family, Race
-from theorylab.conv_basis import apply
+from theorylab.conv_basis import apply, apply_operations
 from theorylab.rope import rotate
 
 D = 8
@@ -54,10 +54,11 @@ def build(shape: str, n: int, dtype: str) -> Race:
     return Race(
         D,
         [
-            Contender(SDPA, sdpa, products=n * n * D),
+            Contender(SDPA, sdpa, operations=2 * n * n * D),
             Contender(
                 f"convolutions, d={D} {shape}",
                 convolved,
+                operations=apply_operations([j for j, _ in basis], n, D + 1),
                 rounding=max(100, n / 20),
                 note="the basis is given; early rows carry the rounding of all",
             ),

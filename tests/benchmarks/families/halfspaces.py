@@ -32,11 +32,17 @@ def build(shape: str, n: int, dtype: str) -> Race:
     return Race(
         d,
         [
-            Contender(SCAN, lambda: np.flatnonzero(q @ columns >= threshold)),
+            Contender(
+                SCAN,
+                lambda: np.flatnonzero(q @ columns >= threshold),
+                operations=2 * n * d,
+            ),
             Contender(
                 f"tree of boxes, {shape}",
                 lambda: tree.report(q, threshold).indices,
                 bound="exact: the same list",
+                # Both ends of a box, one product for a key.
+                operations=2 * d * (2 * found.nodes + found.tested),
                 note=f"{found.nodes} boxes and {found.tested} of {n} keys looked at, "
                 f"{len(found.indices)} reported",
             ),

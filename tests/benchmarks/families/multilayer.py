@@ -131,7 +131,12 @@ def build(shape: str, n: int, dtype: str) -> Race:
     x, weights = 0.6 + 0.4 * data[0], data[1:]
     exact = autograd(x, weights)
     largest = max(gradient.abs().max().item() for gradient in exact())
-    contenders = [Contender(SDPA, exact, rounding=10)]
+    length = n // SHAPES[shape]
+    # Two products a layer forward; backward forms the weights again and four more.
+    scores = SHAPES[shape] * length**2
+    contenders = [
+        Contender(SDPA, exact, operations=DEPTH * 14 * scores * D, rounding=10)
+    ]
     for degree in DEGREES:
         coefficients = minimax_exp(RADIUS, degree).coefficients
         eps = enclosed_error(RADIUS, degree)
@@ -147,7 +152,7 @@ def build(shape: str, n: int, dtype: str) -> Race:
                 certified=certified_gradients(x, weights, coefficients, eps),
                 bound="by the recursion over the layers: the largest",
                 degree=degree,
-                products=DEPTH * count * (2 * D + 3),
+                operations=2 * DEPTH * count * (2 * D + 3),
                 rounding=10,
                 note=f"gradients up to {largest:.2g}",
             )
