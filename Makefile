@@ -18,11 +18,13 @@ export OMP_NUM_THREADS ?= 1
 export PYTHONPATH := $(CURDIR)/lib
 export JUPYTER_PREFER_ENV_PATH := 1
 
-.PHONY: help install book test test-site lint lint-site bench teeth clean-notebooks clean
+.PHONY: help install book test seeds reproduce test-site lint lint-site bench teeth clean-notebooks clean
 
 help:
 	@echo "make book             run the notebooks, build the site in _build/html"
 	@echo "make test             re-verify everything: tests, then every notebook"
+	@echo "make seeds            the checks that draw, with seeds nobody chose"
+	@echo "make reproduce        certificates byte for byte: threads, hashes, orders"
 	@echo "make test-site        the built site in a browser (needs Chromium)"
 	@echo "make lint             ruff, then the rules of the book"
 	@echo "make lint-site        links, hosts, alt texts and ledger of the built site"
@@ -42,6 +44,13 @@ test: $(INSTALLED)
 	    --ignore=tests/site --ignore=tests/benchmarks tests
 	THEORYLAB_ORDER=sandwich $(PY) -m pytest -n $(WORKERS) --dist loadfile \
 	    --nbval-lax --nbval-current-env --nbval-cell-timeout=120 chapters
+
+seeds: $(INSTALLED)
+	$(PY) -m tools.seeds --workers $(WORKERS)
+
+# PYTHONS="python3.12 python3.13" adds interpreters, each with the requirements.
+reproduce: $(INSTALLED)
+	$(PY) -m tools.reproduce $(if $(PYTHONS),--python $(PYTHONS))
 
 test-site: $(INSTALLED)
 	$(PY) -m pytest -n $(WORKERS) --dist worksteal tests/site

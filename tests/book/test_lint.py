@@ -526,3 +526,21 @@ def test_every_rule_has_a_planted_fault():
             and isinstance(call.args[0], ast.Constant)
         }
         assert said - {"not normalised", "display math"} <= spoken
+
+
+def test_checks_run_in_another_order_than_they_stand():
+    """Out of order the rows are all there, but not where their cells are."""
+    second = CHECK.replace("expansion", "second")
+    row = "holds  proved  {}  (1/1 controls fail)\n"
+    rules = {}
+    for order in (("expansion", "second"), ("second", "expansion")):
+        nb = chapter()
+        place = nb.cells.index(cell(nb, "def expansion")) + 1
+        nb.cells.insert(place, new_code_cell(second))
+        stored = cell(nb, "certificate()").outputs[0]
+        rows = "".join(map(row.format, order))
+        stored.text = f"square-of-a-sum\n{rows}2 of 2 checks hold\n"
+        found = lint_book.lint_pages([page(nb)])
+        rules[order] = [f.message for f in found if f.rule == "certificate"]
+    assert rules["expansion", "second"] == []
+    assert "another order" in rules["second", "expansion"][0]
