@@ -19,6 +19,7 @@ import argparse
 import ast
 import dataclasses
 import fnmatch
+import functools
 import json
 import os
 import platform
@@ -130,13 +131,23 @@ class Book:
     def _witness(self, name: str, by: str) -> str:
         """The text of what noticed a mutant: a test file, a check, a chapter."""
         if name in self.chapters:
-            cells = self.read[name].cells
-            return next((c.source for c in cells if c.check == by), "")
+            return self._reads(name, by)
         if by in self.chapters:
             cells = self.read[by].cells
             return results.digest(*(c.source for c in cells))
         file = by.removeprefix("collecting ").partition("::")[0]
         return self.tests.get(Path(file).name, "")
+
+    @functools.cache  # noqa: B019 - a book is made once a run
+    def _reads(self, slug: str, name: str) -> str:
+        """A check and every cell it needs, as one text."""
+        chapter = self.read[slug]
+        check = next((c for c in chapter.cells if c.check == name), None)
+        if check is None:
+            return ""
+        needed = chapter.needed(check.reads, check.number)
+        texts = [c.source for c in chapter.cells if c.number in needed]
+        return "\0".join([*texts, check.source])
 
     # The runs
 

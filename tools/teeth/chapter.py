@@ -15,7 +15,7 @@ import linecache
 import os
 import re
 import types
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -172,11 +172,13 @@ class Session:
         self,
         before: Callable[[Cell], object] = lambda cell: None,
         *,
-        sections: Collection[str] = BEFORE,
+        stop: Callable[[Cell], bool] = lambda cell: False,
     ) -> None:
-        """Execute the cells of ``sections`` that are no checks, in order."""
+        """Execute the cells above the checks in order, up to where ``stop`` says."""
         for cell in self.chapter.cells:
-            if cell.check is None and cell.section in sections:
+            if stop(cell):
+                return
+            if cell.check is None and cell.section in BEFORE:
                 before(cell)
                 self.run(cell)
 

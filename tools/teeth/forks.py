@@ -52,7 +52,7 @@ def each(tasks: Iterable[Task], *, workers: int) -> Iterator[tuple[Any, Any]]:
                     break
                 label, function, seconds = task
                 pipe, pid = _start(function, seconds)
-                running[pipe] = label, pid, time.monotonic() + 12 * seconds, []
+                running[pipe] = label, pid, time.monotonic() + 60 + 12 * seconds, []
             if not running:
                 return
             ready, _, _ = select.select(list(running), [], [], 1.0)

@@ -213,9 +213,7 @@ def run(
             notebooks = {
                 path: names
                 for path, cover in checks.items()
-                if not quick
-                and (names := covering(cover, module, mutant.line, last))
-                and names != ["definitions"]
+                if not quick and (names := covering(cover, module, mutant.line, last))
             }
             damaged = mutant.apply(source)
 

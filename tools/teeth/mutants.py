@@ -55,6 +55,7 @@ TWINS = {
     "triu": "tril",
 }
 TWINS |= {b: a for a, b in TWINS.items()}
+BUILTIN_TWINS = {"min", "max", "all", "any"}  # the others need a module before them
 DROPPED = {"T", "mT"}  # transposes that may be forgotten
 FIRST_OF_TWO = (ast.Add, ast.Sub, ast.Mult, ast.Div, ast.BitAnd, ast.BitOr, ast.Pow)
 
@@ -322,7 +323,7 @@ def call_changes(text: Text, node: ast.Call) -> Iterator[Change]:
     """The wrong twin, the first two arguments swapped, a range one short or long."""
     func, arguments = node.func, node.args
     name = func.id if isinstance(func, ast.Name) else getattr(func, "attr", "")
-    if name in TWINS:
+    if name in TWINS and (isinstance(func, ast.Attribute) or name in BUILTIN_TWINS):
         start, end = text.span(func)
         whole = text.source[start:end]
         yield "twin", func, whole[: len(whole) - len(name)] + TWINS[name]
