@@ -216,7 +216,7 @@ def test_where_the_bound_is_zero_the_objective_must_be():
     def clipped(x):
         return (x.sum(1) - 1).clamp(min=0)
 
-    held = attacked.maximum(clipped, box, clipped, rng=rng())
+    held = attacked.maximum(lambda x: clipped(x) / 1, box, clipped, rng=rng())
     assert held.verdict is Verdict.HOLDS
     broken = attacked.maximum(lambda x: x.sum(1), box, clipped, rng=rng())
     assert broken.verdict is Verdict.FAILS

@@ -89,6 +89,7 @@ def maximum(
     """
     inputs.function("objective", objective, "a function of points (batch, dim)")
     inputs.real("rounding", rounding, low=0)
+    guards.different_functions(objective, bound)
     if not isinstance(method, str) or method not in _METHODS:
         raise ValueError(f"method: expected one of {', '.join(_METHODS)}: {method!r}")
     require_domain(domain)
@@ -107,6 +108,8 @@ def maximum(
     guards.rounding_is_small(game.rounding, float(np.max(before[1])))
     one_by_one = [game.values(probes[i : i + 1]) for i in range(PROBES)]
     guards.row_by_row(before, [np.concatenate(c) for c in zip(*one_by_one)])
+    if method == "ascent":
+        guards.gradient_follows_the_value(*_slopes(game, domain, points))
     how = _METHODS[method](game, domain, rng, restarts, steps, planted)
     hunt = game.worst
     guards.no_memory(before, game.values(probes))
@@ -251,6 +254,28 @@ def _ascend(
         x = domain.project(x + step).detach()
     game.see(x.numpy())
     return f"ascent, {restarts} restarts of {steps} steps"
+
+
+def _slopes(
+    game: _Game, domain: Any, points: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """How far small steps towards other points move the value, and the gradients."""
+    import torch
+
+    x = torch.tensor(points[:PROBES], dtype=torch.float64, requires_grad=True)
+    values = game(x)[0]
+    guards.has_gradient(values)
+    gradients = None
+    if values.requires_grad:
+        (gradients,) = torch.autograd.grad(values.sum(), x, allow_unused=True)
+    if gradients is None:
+        gradients = torch.zeros_like(x)
+    near = points[:PROBES] + 1e-3 * (points[PROBES : 2 * PROBES] - points[:PROBES])
+    here = values.detach().double().numpy()
+    with np.errstate(invalid="ignore"):
+        moved = np.abs(game.values(_project(domain, near))[0] - here)
+        moves = np.isfinite(moved) & (moved > 1e-9 * np.abs(here).max())
+    return moves, gradients.numpy()
 
 
 def _gradient(game: _Game, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

@@ -49,6 +49,7 @@ def side(name: str, value: Any) -> Any:
         guards.no_ball_inside(name, value)
         return tuple(side(name, v) for v in value)
     guards.exact_side(name, value)
+    guards.no_subclass(name, value)
     if isinstance(value, (Fraction, sympy.Rational, float, np.floating)):
         return exact.rational(value)
     return int(value) if isinstance(value, (bool, np.integer)) else value
@@ -195,6 +196,7 @@ def key(value: Any) -> Any:
     if isinstance(value, (set, frozenset)):
         return frozenset(map(key, value))
     guards.exact_input(value)
+    guards.no_subclass("inputs", value)
     if isinstance(value, (Fraction, fmpq, sympy.Rational)):
         q = exact.fraction(value)
         return q.numerator if q.denominator == 1 else q

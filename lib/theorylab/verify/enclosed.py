@@ -63,6 +63,7 @@ def at_most(
     """
     relation = "<" if strict else "<="
     _functions_and_words(domain, lhs=lhs, rhs=rhs)
+    guards.different_functions(lhs, rhs)
     inputs = _distinct(inputs)
     tightest = comparing.Tightest(relation)
     worst, open_cases, most = None, [], 0
@@ -124,6 +125,7 @@ def equal(
     guards.exact_type("within", within)
     tolerance = exact.rational(within)
     _functions_and_words(domain, a=a, b=b)
+    guards.different_functions(a, b)
     inputs = _distinct(inputs)
     worst, open_cases, most = None, [], 0
     distance, largest = arb(0), arb(0)

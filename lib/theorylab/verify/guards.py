@@ -7,6 +7,7 @@ stops is real. Each raises :class:`Refused` with what came and what was expected
 
 from __future__ import annotations
 
+import inspect
 import math
 import re
 from collections.abc import Mapping
@@ -78,6 +79,41 @@ def _code(code: Any) -> tuple[Any, ...]:
         _code(c) if hasattr(c, "co_code") else repr(c) for c in code.co_consts
     )
     return (code.co_code, code.co_names, constants)
+
+
+def reached(roots: list[Any]) -> dict[str, Any]:
+    """The functions and constants of a notebook that a check reaches, by name.
+
+    Followed from name to name as the namespace stands now, so that two readings
+    differ where something was defined anew between them. What another module holds,
+    and what is neither a function nor a CONSTANT, is not followed.
+    """
+    waiting = [inspect.unwrap(r) for r in roots if hasattr(r, "__code__")]
+    space = waiting[0].__globals__ if waiting else {}
+    found: dict[str, Any] = {}
+    while waiting:
+        function = waiting.pop()
+        held = [
+            *(function.__defaults__ or ()),
+            *(function.__kwdefaults__ or {}).values(),
+        ]
+        names = {getattr(h, "__name__", "") for h in [function, *held] if callable(h)}
+        for name in sorted(names | _names(function.__code__)):
+            value = space.get(name)
+            plain = inspect.unwrap(value) if callable(value) else value
+            if name in found or plain is None:
+                continue
+            if getattr(plain, "__globals__", None) is space:
+                found[name] = _code(plain.__code__)
+                waiting.append(plain)
+            elif name.isupper() and isinstance(plain, (*EXACT, float, tuple)):
+                found[name] = repr(plain)
+    return found
+
+
+def _names(code: Any) -> set[str]:
+    inner = (_names(c) for c in code.co_consts if hasattr(c, "co_code"))
+    return set(code.co_names).union(*inner)
 
 
 def _content(cell: Any) -> Any:
@@ -241,6 +277,26 @@ def nothing_left_out(slug: str, attempts: list[tuple[str, Any, Any]]) -> None:
             )
         if row is None:
             raise Refused(f"{slug}/{name}: was tried and not established")
+
+
+def nothing_redefined(slug: str, checked: list[tuple[str, Any, Any]]) -> None:
+    """What was checked is what stands in the notebook when it is certified."""
+    for name, then, now in checked:
+        changed = sorted(k for k in then if then[k] != now.get(k))
+        if changed:
+            raise Refused(
+                f"{slug}/{name}: {', '.join(changed)} was defined anew after the check "
+                "had run; restart and run all cells in order"
+            )
+
+
+def seed_of_the_claim(claim_id: str, seed: int | None, found: Evidence) -> None:
+    """The generator comes from the id of the claim: nobody chose it for its luck."""
+    if found.seed is not None and found.seed != seed:
+        raise Refused(
+            f"{claim_id}: the verifier was given a generator seeded with {found.seed}; "
+            "expected the rng that the check is given, or a child of it"
+        )
 
 
 # proved
@@ -469,6 +525,32 @@ def exact_side(name: str, value: Any) -> None:
         )
 
 
+def no_subclass(name: str, value: Any) -> None:
+    """A subclass may answer every comparison as it likes."""
+    plain = (int, bool, float, Fraction, fmpz, fmpq, arb, str, bytes, type(None))
+    library = isinstance(value, (np.generic, sympy.Rational, Enum))
+    if not library and type(value) not in plain:
+        raise Refused(
+            f"{name}: {type(value).__name__} is a type of its own, whose comparisons "
+            "are its own too; return a plain number or plain text"
+        )
+
+
+def different_functions(left: Any, right: Any) -> None:
+    """A function compared with itself states nothing."""
+    same = left is right
+    if not same and hasattr(left, "__code__") and hasattr(right, "__code__"):
+        cells = [[_content(c) for c in f.__closure__ or ()] for f in (left, right)]
+        same = (
+            left.__code__ == right.__code__
+            and len(cells[0]) == len(cells[1])
+            and all(a is b for a, b in zip(*cells))
+            and left.__defaults__ is right.__defaults__ is None
+        )
+    if same:
+        raise Refused("both sides are one function; nothing is stated")
+
+
 def no_ball_inside(name: str, value: tuple[Any, ...]) -> None:
     """A tuple is compared exactly, so it holds no ball."""
     if any(isinstance(v, arb) for v in value):
@@ -567,7 +649,7 @@ def integer_column(name: str, values: Any, n: int, python: bool) -> None:
     if values.dtype.kind != "O":
         return
     for value in values:
-        if isinstance(value, bool) or not isinstance(value, int):
+        if type(value) is not int:
             raise Refused(
                 f"{name}: expected Python integers, got {type(value).__name__} "
                 f"{value!r}"
@@ -686,6 +768,7 @@ def in_support(value: Any, low: float, high: float) -> None:
     number = isinstance(value, (int, float, np.integer, np.floating, Fraction))
     if not number or isinstance(value, bool):
         raise Refused(f"trial: expected a number, got {type(value).__name__} {value!r}")
+    value = float(value)  # a subclass compares as it likes
     if not (math.isfinite(value) and low <= value <= high):
         raise Refused(f"trial: {value!r} lies outside the support [{low}, {high}]")
 
@@ -716,6 +799,15 @@ def point_by_point(together: np.ndarray, apart: list[float]) -> None:
     """A distribution function looks at each point, not at the sample it is given."""
     if not np.allclose(together, apart, rtol=1e-9, atol=1e-12):
         raise Refused("cdf: a point gives another value alone than among the others")
+
+
+def cdf_says_the_same(before: np.ndarray, after: np.ndarray) -> None:
+    """A distribution function is known before the outcomes, not made from them."""
+    if not np.array_equal(before, after, equal_nan=True):
+        raise Refused(
+            "cdf: another value after the trials than before them, at the same points; "
+            "it remembers the outcomes"
+        )
 
 
 def distance_says_something(within: float) -> None:
@@ -758,6 +850,14 @@ def positive_measure(name: str, value: Any) -> None:
     finite(name, value)
     if not value > 0:
         raise Refused(f"{name}: expected a positive number, got {value}")
+
+
+def measure_is_thin(name: str, value: Any) -> None:
+    """Of a ball only the middle is fitted, so it holds little besides."""
+    if isinstance(value, arb) and not value.rad() <= value.abs_lower() * arb(2) ** -10:
+        raise Refused(
+            f"{name}: the ball {value.str(4)} is wider than a thousandth of its value"
+        )
 
 
 def count_is_an_integer(value: Any) -> None:
@@ -889,6 +989,15 @@ def has_gradient(values: Any) -> None:
         raise Refused(
             "objective: its value carries no gradient; keep to torch operations on x, "
             "or use method='evolution'"
+        )
+
+
+def gradient_follows_the_value(moved: np.ndarray, gradients: np.ndarray) -> None:
+    """Where every gradient is zero a small step does not move the value."""
+    if not gradients.any() and moved.any():
+        raise Refused(
+            "objective: its gradient is zero although its value moves; was it detached "
+            "from x, or computed outside torch? (or use method='evolution')"
         )
 
 

@@ -248,7 +248,8 @@ def distribution(
 
     Raises:
         ValueError: an argument out of range; a ``cdf`` that falls or leaves [0, 1].
-        Refused: as :func:`mean`; a ``cdf`` that looks at the sample as a whole.
+        Refused: as :func:`mean`; a ``cdf`` that looks at the sample as a whole, or
+            is made from it.
 
     >>> rng = np.random.default_rng(5)
     >>> found = distribution(lambda r: r.random(), 4000, lambda x: x.clip(0, 1),
@@ -261,10 +262,13 @@ def distribution(
     guards.distance_says_something(allowed)
     failure = _failure(confidence, looks)
     inf = math.inf
+    pilot = _pilot(trial, rng)
+    beforehand = np.asarray(cdf(pilot), dtype=float)
     outcomes = _outcomes(trial, n, rng, lambda v: guards.in_support(v, -inf, inf))
     values = np.array([as_float(v) for v in outcomes])
     guards.outcomes_vary(values, -inf, inf)
     steps, ties = np.unique(values, return_counts=True)
+    guards.cdf_says_the_same(beforehand, np.asarray(cdf(pilot), dtype=float))
     at = np.asarray(cdf(steps), dtype=float)
     just_before = np.asarray(cdf(np.nextafter(steps, -inf)), dtype=float)
     if at.shape != steps.shape or just_before.shape != steps.shape:
@@ -291,6 +295,16 @@ def distribution(
         n,
         rng,
     )
+
+
+def _pilot(trial: Callable[..., Any], rng: np.random.Generator) -> np.ndarray:
+    """A few outcomes, rising, drawn from copies that leave ``rng`` as it is."""
+    inputs.function("trial", trial, "a function of a generator")
+    guards.injected_generator(rng)
+    outcomes = [trial(child) for child in copy.deepcopy(rng).spawn(REPLAYED)]
+    for value in outcomes:
+        guards.in_support(value, -math.inf, math.inf)
+    return np.unique([as_float(v) for v in outcomes])
 
 
 def _outcomes(

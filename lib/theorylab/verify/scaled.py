@@ -173,6 +173,7 @@ def _bootstrap(x: np.ndarray, points: np.ndarray) -> tuple[float, float]:
 def _log(value: Any, name: str = "measure") -> float:
     """The logarithm of a positive number of any size."""
     guards.positive_measure(name, value)
+    guards.measure_is_thin(name, value)
     if isinstance(value, (Fraction, fmpq)):
         top, bottom = (
             (value.numerator, value.denominator)

@@ -72,6 +72,8 @@ class Row:
 class _Attempt:
     name: str
     fingerprint: tuple[Any, ...]
+    roots: list[Any]
+    reached: dict[str, Any]
     row: Row | None = field(default=None)
 
 
@@ -148,7 +150,10 @@ class Theorem:
 
         def run(function: Callable[..., Evidence]) -> Callable[..., Evidence]:
             label = name or function.__name__.replace("_", "-")
-            attempt = _Attempt(label, guards.fingerprint(function))
+            roots = [function, *_functions(controls)]
+            reached = guards.reached(roots)
+            form = (*guards.fingerprint(function), reached)
+            attempt = _Attempt(label, form, roots, reached)
             self._attempts.append(attempt)
             try:
                 attempt.row = self._run(
@@ -193,7 +198,9 @@ class Theorem:
 
         def once(damage: Mapping[str, Any]) -> Evidence:
             extra = {"rng": np.random.default_rng(seed)} if takes_rng else {}
-            return _one_evidence(claim_id, function, {**damage, **extra})
+            found = _one_evidence(claim_id, function, {**damage, **extra})
+            guards.seed_of_the_claim(claim_id, seed[0] if takes_rng else None, found)
+            return found
 
         first = _stated(claim_id, once) if order == "sandwich" else None
         outcomes = [
@@ -231,13 +238,18 @@ class Theorem:
         guards.nothing_left_out(
             self.slug, [(a.name, a.fingerprint, a.row) for a in self._attempts]
         )
+        guards.nothing_redefined(
+            self.slug,
+            [(a.name, a.reached, guards.reached(a.roots)) for a in self._attempts],
+        )
         return list({r.id: r for r in self.rows}.values())
 
     def certificate(self) -> None:
         """Print the verdicts: text that is the same on every machine.
 
         Raises:
-            Refused: no check was run, one raised, or one was run in two forms.
+            Refused: no check was run, one raised, one was run in two forms, or what
+                it checked was defined anew since.
         """
         if self.specimen:
             missing = [a.name for a in self._attempts if a.row is None]
@@ -253,6 +265,13 @@ class Theorem:
 def _seed(claim_id: str) -> list[int]:
     """The seed of a claim: from its id, shifted by ``THEORYLAB_SEED``."""
     return [zlib.crc32(claim_id.encode()), int(os.environ.get("THEORYLAB_SEED", "0"))]
+
+
+def _functions(controls: Any) -> list[Any]:
+    """The damaged constructions among the controls."""
+    named = controls.values() if isinstance(controls, Mapping) else ()
+    damages = [d for d in named if isinstance(d, Mapping)]
+    return [v for d in damages for v in d.values() if hasattr(v, "__code__")]
 
 
 def _defaults(claim_id: str, function: Callable[..., Any]) -> dict[str, Any]:

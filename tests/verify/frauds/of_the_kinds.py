@@ -584,7 +584,12 @@ FRAUDS = [
     ),
     Fraud("f", "a float in the inputs", float_in_the_inputs, ("exact_input",)),
     Fraud("f", "a float deep inside", float_deep_in_the_inputs, ("exact_input",)),
-    Fraud("f", "a function as input", function_in_the_inputs, ("exact_input",)),
+    Fraud(
+        "f",
+        "a function as input",
+        function_in_the_inputs,
+        ("exact_input", "no_subclass"),
+    ),
     Fraud("f", "a float wrapped in a ball", float_wrapped_in_a_ball, ("not_a_double",)),
     Fraud("f", "a memo of balls", remembered_ball, ("ball_gets_thinner",)),
     Fraud(
@@ -657,7 +662,7 @@ FRAUDS = [
         "i",
         "an objective without a gradient",
         objective_without_a_gradient,
-        ("has_gradient",),
+        ("has_gradient", "gradient_follows_the_value"),
     ),
     Fraud("h", "n log n on a short range", n_log_n_on_a_short_range, ("sizes_span",)),
     Fraud("h", "a wide band", a_wide_band, ("narrow_enough",)),

@@ -162,27 +162,56 @@ def _second_values(
         guards.second_value(str(v), str(only), answer == z3.unsat)
 
 
-def _parts(claim: z3.BoolRef) -> list[z3.BoolRef]:
-    """What a claim is a choice of: *A implies B* is *not A, or B*."""
+def _clauses(claim: z3.BoolRef) -> list[list[z3.BoolRef]]:
+    """A claim as *all of (one of ...)*: what each of its conjuncts is a choice of.
+
+    Read through *for all*, *and*, *or*, *not*, *implies* and *if*, so that no way of
+    writing a premise hides it; *if and only if* is left whole.
+    """
     while z3.is_quantifier(claim) and claim.is_forall():
         names = [claim.var_name(i) for i in range(claim.num_vars())]
         fresh = [z3.FreshConst(claim.var_sort(i), n) for i, n in enumerate(names)]
         claim = z3.substitute_vars(claim.body(), *reversed(fresh))
+    if z3.is_not(claim):
+        inner = claim.arg(0)
+        if z3.is_not(inner):
+            return _clauses(inner.arg(0))
+        if z3.is_and(inner):
+            return _clauses(z3.Or(*map(z3.Not, inner.children())))
+        if z3.is_or(inner):
+            return _clauses(z3.And(*map(z3.Not, inner.children())))
+        if z3.is_implies(inner):
+            return _clauses(z3.And(inner.arg(0), z3.Not(inner.arg(1))))
+    if z3.is_and(claim):
+        return [c for part in claim.children() for c in _clauses(part)]
     if z3.is_implies(claim):
-        return [z3.Not(claim.arg(0)), *_parts(claim.arg(1))]
-    return list(claim.children()) if z3.is_or(claim) else [claim]
+        return _clauses(z3.Or(z3.Not(claim.arg(0)), claim.arg(1)))
+    if z3.is_app_of(claim, z3.Z3_OP_ITE):
+        test, yes, no = claim.children()
+        return [*_clauses(z3.Or(z3.Not(test), yes)), *_clauses(z3.Or(test, no))]
+    if z3.is_or(claim):
+        inside = [_clauses(part) for part in claim.children()]
+        # A conjunction among the alternatives is one alternative.
+        return [[p for c, e in zip(inside, claim.children()) for p in _only(c, e)]]
+    return [[claim]]
+
+
+def _only(clauses: list[list[z3.BoolRef]], whole: z3.BoolRef) -> list[z3.BoolRef]:
+    return clauses[0] if len(clauses) == 1 else [whole]
 
 
 def _idle_part(
     hypotheses: list[z3.BoolRef], claim: z3.BoolRef, timeout: float
 ) -> str | None:
     """A part of the claim without which it holds as well."""
-    parts = _parts(claim)
-    for i, part in enumerate(parts[:-1] and parts):
-        others = parts[:i] + parts[i + 1 :]
-        left = _solver([*hypotheses, *map(z3.Not, others)], timeout).check()
-        if left == z3.unsat:
-            return " ".join(str(part).split())
+    for parts in _clauses(claim):
+        if any(map(z3.is_true, parts)):
+            continue
+        for i, part in enumerate(parts[:-1] and parts):
+            others = parts[:i] + parts[i + 1 :]
+            left = _solver([*hypotheses, *map(z3.Not, others)], timeout).check()
+            if left == z3.unsat:
+                return " ".join(str(part).split())
     return None
 
 
