@@ -197,8 +197,8 @@ def grade(
             lines.append((False, f"{one.name}: no ({reason})"))
     passed = sum(held for held, _ in lines)
     state = "correct" if passed == len(named) else "not yet"
-    lines.append((True, f"{passed} of {len(named)}: {state}."))
-    return _say(None, state, passed, len(named), "\n".join(line for _, line in lines))
+    text = [*(line for _, line in lines), f"{passed} of {len(named)}: {state}."]
+    return _say(None, state, passed, len(named), "\n".join(text))
 
 
 def _named(test: Callable) -> Property:

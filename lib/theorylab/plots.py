@@ -196,7 +196,7 @@ def slider_html(
         f"{svg(fig, alt=alts[i], prefix=f'f{i}-')}</div>"
         for i, fig in enumerate(frames)
     )
-    data = html.escape(json.dumps(texts, ensure_ascii=False), quote=True)
+    data = html.escape(json.dumps(texts))
     # The handler is an attribute, not a script: Jupyter and the site both keep it,
     # and it finds its own figure, so no id can collide.
     handler = html.escape(
@@ -204,8 +204,7 @@ def slider_html(
         " text = JSON.parse(this.dataset.values)[i];"
         "figure.querySelectorAll('.frame').forEach((f, k) => { f.hidden = k !== i });"
         "figure.querySelector('.value').textContent = text;"
-        "this.setAttribute('aria-valuetext', text)",
-        quote=True,
+        "this.setAttribute('aria-valuetext', text)"
     )
     return (
         '<figure class="plot slider">'
@@ -253,7 +252,7 @@ def _tidy(source: str, alt: str, prefix: str) -> str:
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" '
         f'xmlns:xlink="http://www.w3.org/1999/xlink"{box[0]} role="img" '
-        f'aria-label="{html.escape(alt, quote=True)}" '
+        f'aria-label="{html.escape(alt)}" '
         f'style="width: {float(width[1]) / 0.75:.0f}px; max-width: 100%; height: auto; '
         f'stroke-linejoin: round">'
         f"{rest.rstrip()}"

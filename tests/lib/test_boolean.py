@@ -100,6 +100,10 @@ def test_sums_that_leave_int64_are_refused():
     for call in (walsh_hadamard, expectation):
         with pytest.raises(ValueError, match="values: expected sums of 4 entries"):
             call(big)
+    # The bound is on the largest entry, of either sign, not on their sum.
+    for lonely in (2**61, -(2**61)):
+        with pytest.raises(ValueError, match="values: expected sums of 4 entries"):
+            walsh_hadamard(np.array([lonely, 0, 0, 0]))
     assert walsh_hadamard(big // 2)[0] == 2**62
     assert expectation(big.astype(object)) == 2**61
 
@@ -121,12 +125,14 @@ def test_sizes_are_refused(bad):
         (lambda: mask([-1]), "members: expected an integer"),
         (lambda: mask([24]), "members: expected an integer"),
         (lambda: popcounts(np.array([-1])), "masks: expected non-negative"),
+        (lambda: popcounts(np.array([3, -1])), "masks: .* non-negative .* got -1"),
         (lambda: popcounts([1]), "masks: expected a NumPy array of integers"),
         (lambda: popcounts(np.array([], int)), "masks: expected entries"),
         (lambda: walsh_hadamard(np.ones(3, int)), "power of two"),
         (lambda: walsh_hadamard(np.ones(4)), "values: expected a NumPy array of int"),
         (lambda: walsh_hadamard(np.array(1)), "values: expected entries"),
         (lambda: expectation(np.ones(4)), "values: expected a NumPy array of int"),
+        (lambda: expectation([1, 2]), "values: expected a NumPy array of int"),
         (lambda: expectation(np.ones(4, bool)), "values: expected a NumPy array of"),
         (lambda: expectation(np.array([], object)), "int or Fraction entries"),
         (lambda: expectation(np.array([0.5], object)), "int or Fraction entries"),

@@ -1,6 +1,8 @@
 """Graders: right is right, wrong is said kindly, and nothing leaks or stops."""
 
+import hashlib
 from fractions import Fraction
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -34,6 +36,23 @@ def test_other_values_have_other_keys():
     assert len(set(keys)) == len(keys)
 
 
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (Fraction(2, 4), "1/2"),
+        (-3.0, "-3"),
+        (" Yes", "text:yes"),
+        (True, "bool:True"),
+        ((2, [1, "b"]), "[2,[1,text:b]]"),
+        ({3, 1, 2}, "{1,2,3}"),
+    ],
+)
+def test_keys_are_permanent(value, text):
+    # Committed notebooks hold keys: what they are made of must never change.
+    key = hashlib.pbkdf2_hmac("sha256", text.encode(), b"some-chapter-e1", 20_000)
+    assert digest("some-chapter-e1", value) == key.hex()[:16]
+
+
 @settings(deadline=None, max_examples=20)
 @given(st.integers(-999, 999), st.floats(-0.4, 0.4))
 def test_rounding(n, shift):
@@ -56,6 +75,12 @@ def test_answer_says_so_and_never_the_value(capsys):
     assert "64" not in key
 
 
+def test_an_answer_is_one_property():
+    key = digest("some-chapter-e1", 4)
+    outcomes = [answer("some-chapter-e1", x, key) for x in (4, 5, 1j, None)]
+    assert [(o.passed, o.total) for o in outcomes] == [(1, 1), *3 * [(0, 1)]]
+
+
 def test_answer_with_places_says_how_it_was_compared(capsys):
     key = digest("some-chapter-e1", 3.14159, places=3)
     assert answer("some-chapter-e1", 3.1416, key, places=3).passed == 1
@@ -70,7 +95,11 @@ def test_an_exercise_has_an_id(bad):
 
 
 @pytest.mark.parametrize(
-    "bad", [float("nan"), float("inf"), 1j, b"4", {1: 2}, None, sympy.Float(1)]
+    "bad",
+    [
+        *(float("nan"), float("inf"), 1j, b"4", {1: 2}, None, sympy.Float(1)),
+        *(SimpleNamespace(p=1), SimpleNamespace(q=1)),
+    ],
 )
 def test_digest_refuses_other_values(bad):
     with pytest.raises(ValueError, match="value: expected"):
@@ -113,7 +142,8 @@ def stub(n):
 
 @pytest.mark.parametrize("stub", [stub, lambda n: ..., lambda n: None])
 def test_a_stub_is_not_attempted(stub, capsys):
-    assert grade(stub, PROPERTIES[:3]).state == "not attempted"
+    outcome = grade(stub, PROPERTIES[:3])
+    assert (outcome.state, outcome.passed, outcome.total) == ("not attempted", 0, 3)
     assert capsys.readouterr().out == "Not attempted yet.\n"
 
 
@@ -148,7 +178,8 @@ def test_an_outcome_is_not_echoed_in_a_notebook():
     assert grade(lambda n: True, PROPERTIES[:1])._ipython_display_() is None
 
 
-@pytest.mark.parametrize("bad", [[], [lambda f: True], [3]])
+# A module has a name and cannot be called.
+@pytest.mark.parametrize("bad", [[], [lambda f: True], [3], [np]])
 def test_properties_are_named(bad):
     with pytest.raises(ValueError, match="properties: expected"):
         grade(lambda n: True, bad)

@@ -1,8 +1,10 @@
 """Figures: deterministic, readable on both themes, no colliding id, alt required."""
 
 import html
+import json
 import re
 import xml.etree.ElementTree as ElementTree
+from html.parser import HTMLParser
 
 import numpy as np
 import pytest
@@ -53,6 +55,27 @@ def test_text_and_axes_take_the_colour_of_the_page():
     assert "input" in text  # text stays text
 
 
+def test_the_house_style():
+    _, ax = plots.figure()
+    lines = [ax.plot([0, 1], [i, 1], label=f"curve {i}")[0] for i in range(6)]
+    legend, note = ax.legend(), ax.text(0, 0, "note")
+    words = [ax.title, ax.xaxis.label, ax.yaxis.label, note]
+    assert {word.get_size() for word in words} == {11}
+    ticks = ax.get_xticklabels() + ax.get_yticklabels()
+    assert {word.get_size() for word in (*ticks, *legend.get_texts())} == {10}
+    assert not legend.get_frame_on()
+    # Curves differ in colour and, for those who do not see it, in their dashes.
+    assert tuple(line.get_color() for line in lines) == plots.PALETTE
+    assert len({str(line._dash_pattern) for line in lines}) == 6
+    assert {line.get_linewidth() for line in lines} == {2}
+    # A faint grid below them, no frame on the right and at the top.
+    grid = [*ax.get_xgridlines(), *ax.get_ygridlines()]
+    assert all(line.get_visible() and line.get_alpha() <= 0.15 for line in grid)
+    assert ax.get_axisbelow() is True
+    spines = {name for name, spine in ax.spines.items() if spine.get_visible()}
+    assert spines == {"left", "bottom"}
+
+
 def test_the_same_data_give_the_same_bytes():
     assert plots.svg(curve(), alt="A") == plots.svg(curve(), alt="A")
     assert not re.search(r"\d{4}-\d\d-\d\dT", plots.svg(curve(), alt="A"))
@@ -93,6 +116,30 @@ def test_a_slider_starts_at_its_frame_and_names_its_values():
     assert "<script" not in text
 
 
+class Inputs(HTMLParser):
+    """The attributes of every input, as a browser reads them."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.found = []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        if tag == "input":
+            self.found.append(dict(attributes))
+
+
+def test_a_slider_hands_its_values_to_the_browser():
+    values = ["one", 'two "2"', "<três>"]
+    frames = [curve(), curve(2), curve(3)]
+    text = plots.slider_html(frames, label='p "q"', values=values, alt="A")
+    (found,) = Inputs(text).found
+    assert json.loads(found["data-values"]) == values
+    assert found["aria-label"] == 'p "q"'
+    assert "JSON.parse(this.dataset.values)[i]" in found["oninput"]
+    assert found["oninput"].endswith("this.setAttribute('aria-valuetext', text)")
+
+
 def test_a_slider_takes_one_alt_a_frame():
     text = plots.slider_html(
         [curve(), curve(2)], label="p", values=[1, 2], alt=["a", "b"]
@@ -100,9 +147,16 @@ def test_a_slider_takes_one_alt_a_frame():
     assert re.findall(r'role="img" aria-label="(.*?)"', text) == ["a", "b"]
 
 
-def test_show_and_slider_display(capsys):
+def test_show_and_slider_display(monkeypatch):
+    shown = []
+    monkeypatch.setattr(plots, "display", lambda page: shown.append(page.data))
     assert plots.show(curve(), alt="A") is None
     assert plots.slider([curve()], label="p", values=[1], alt="A") is None
+    picture = plots.svg(curve(), alt="A")
+    assert shown == [
+        f'<figure class="plot">{picture}</figure>',
+        plots.slider_html([curve()], label="p", values=[1], alt="A"),
+    ]
 
 
 @pytest.mark.parametrize("alt", ["", "  ", None, 3])
@@ -164,3 +218,10 @@ def test_an_impossible_figure_is_refused(size, message):
 def test_a_grid_of_axes():
     _, axes = plots.figure(6, 3, columns=2)
     assert axes.shape == (2,)
+    _, axes = plots.figure(6, 3, columns=3, rows=2)
+    assert axes.shape == (2, 3)
+
+
+def test_a_figure_may_be_small():
+    fig, _ = plots.figure(0.5, 0.75)
+    assert fig.get_size_inches().tolist() == [0.5, 0.75]
