@@ -18,7 +18,8 @@ export OMP_NUM_THREADS ?= 1
 export PYTHONPATH := $(CURDIR)/lib
 export JUPYTER_PREFER_ENV_PATH := 1
 
-.PHONY: help install book test seeds reproduce test-site lint lint-site bench teeth clean-notebooks clean
+.PHONY: help install book test seeds reproduce test-site lint lint-site bench \
+    teeth deep clean-notebooks clean
 
 help:
 	@echo "make book             run the notebooks, build the site in _build/html"
@@ -30,6 +31,7 @@ help:
 	@echo "make lint-site        links, hosts, alt texts and ledger of the built site"
 	@echo "make bench            the races shown on the performance page"
 	@echo "make teeth            damage the book, see what notices (ONLY=, BUDGET=)"
+	@echo "make deep             the chapters at larger sizes, SCHEDULER=... ONLY=..."
 	@echo "make clean-notebooks  normalise the notebooks, keep marked outputs only"
 	@echo "make install          only the environment"
 	@echo "make clean            remove what was built (not the environment)"
@@ -69,6 +71,10 @@ bench: $(INSTALLED)
 teeth: $(INSTALLED)
 	$(PY) -m tools.teeth --workers $(WORKERS) $(if $(ONLY),--only '$(ONLY)') \
 	    $(if $(BUDGET),--budget $(BUDGET)) $(if $(SAMPLE),--sample $(SAMPLE))
+
+deep: $(INSTALLED)
+	@$(PY) -m tools.deep --workers $(WORKERS) \
+	    $(if $(SCHEDULER),--scheduler $(SCHEDULER)) $(if $(ONLY),--only $(ONLY))
 
 clean-notebooks: $(INSTALLED)
 	$(PY) -m tools.clean_notebooks chapters

@@ -36,7 +36,7 @@ from pathlib import Path
 import nbformat
 import yaml
 
-from tools import faults, notebooks, publish
+from tools import deep, faults, notebooks, publish
 from tools.execute import (
     ANSI,
     PAGE_DATA,
@@ -89,10 +89,11 @@ def staged_config(text: str) -> str:
     return yaml.safe_dump(config, sort_keys=False, allow_unicode=True)
 
 
-def staged_notebook(path: Path, result: Executed) -> str:
+def staged_notebook(path: Path, result: Executed, deep_key: str) -> str:
     """Today's notebook with the outputs of its last good run.
 
-    The metadata of the notebook gains ``execution_seconds``.
+    The metadata of the notebook gains ``execution_seconds`` and, when the chapter
+    states deep sizes, ``deep_key``: what a deep run of today's chapter would carry.
     """
     notebook = copy.deepcopy(notebooks.read(path))
     cells = [cell for _, cell in notebooks.code_cells(notebook)]
@@ -100,6 +101,8 @@ def staged_notebook(path: Path, result: Executed) -> str:
         cell.outputs = nbformat.from_dict(outputs)
         cell.execution_count = number + 1
     notebook.metadata["execution_seconds"] = result.seconds
+    if deep_key:
+        notebook.metadata["deep_key"] = deep_key
     return nbformat.writes(notebook) + "\n"
 
 
@@ -108,10 +111,12 @@ def stage_contents(
 ) -> Iterator[tuple[Path, str | bytes]]:
     """Every file of the stage: its path relative to the stage, and its content."""
     yield Path("_config.yml"), staged_config((root / "_config.yml").read_text())
+    deep_keys = deep.keys(root)
     for path in _files(root, STAGED_FOLDERS, STAGED_FILES):
         relative = path.relative_to(root)
         if relative in results:
-            yield relative, staged_notebook(path, results[relative])
+            deep_key = deep_keys.get(relative, "")
+            yield relative, staged_notebook(path, results[relative], deep_key)
         else:
             yield relative, path.read_bytes()
 

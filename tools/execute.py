@@ -33,7 +33,7 @@ from tools.notebooks import Notebook
 
 SCHEMA = "1"  # part of every key: raise it when the meaning of a result changes
 STORED = ".run"  # how the file of a result ends: a checksum, then JSON
-PAGE_DATA = frozenset({"papers", "benchmarks", "errata", "teeth"})
+PAGE_DATA = frozenset({"papers", "benchmarks", "errata", "teeth", "deep"})
 """Folders of ``data/`` that feed pages of the site and that no chapter reads."""
 BY_COMPUTED_NAME = frozenset({"import_module", "__import__", "run_module", "run_path"})
 """Functions that import by a name that only the run knows."""
@@ -48,6 +48,10 @@ class Executed:
     key: str
     outputs: list[list[dict]]
     seconds: float
+
+
+class KernelLost(RuntimeError):
+    """A kernel died or never came up: says nothing about the notebook."""
 
 
 class ExecutionFailed(RuntimeError):
@@ -142,6 +146,12 @@ class Library:
                     waiting.extend(self._imports[module])
         return found
 
+    def outside(self, names: Iterable[str], modules: Iterable[str]) -> set[str]:
+        """Top-level packages other than these that ``names`` or ``modules`` load."""
+        every = set(names).union(*(self._imports[m] for m in modules))
+        own = {name.partition(".")[0] for name in self.modules}
+        return {name.partition(".")[0] for name in every} - own - {"*", ""}
+
     def digest(self, module: str) -> str:
         """A digest of what a module does, blind to comments and docstrings."""
         if module not in self._digest:
@@ -171,8 +181,8 @@ def digest_of_files(root: Path, paths: Iterable[Path]) -> str:
     return digest.hexdigest()
 
 
-def surroundings(root: Path) -> str:
-    """A digest of what every notebook depends on: data, requirements, interpreter."""
+def material(root: Path) -> str:
+    """A digest of the data that chapters read and of what else lies in the library."""
     data = [
         path
         for path in (root / "data").rglob("*")
@@ -180,7 +190,6 @@ def surroundings(root: Path) -> str:
         and path.suffix != ".md"
         and path.relative_to(root / "data").parts[0] not in PAGE_DATA
     ]
-    pins = [root / name for name in ("requirements.txt", "constraints.txt")]
     other = [
         path
         for path in (root / "lib").rglob("*")
@@ -188,24 +197,36 @@ def surroundings(root: Path) -> str:
         and path.suffix not in {".py", ".pyc"}
         and not any(part.endswith(".egg-info") for part in path.parts)
     ]
+    return digest_of_files(root, data + other)
+
+
+def surroundings(root: Path) -> str:
+    """A digest of what every notebook depends on: data, requirements, interpreter."""
+    pins = [root / name for name in ("requirements.txt", "constraints.txt")]
     knobs = sorted(f"{k}={v}" for k, v in os.environ.items() if k.startswith("THEORY"))
     parts = [
         SCHEMA,
-        digest_of_files(root, data + other + [p for p in pins if p.exists()]),
+        material(root),
+        digest_of_files(root, [p for p in pins if p.exists()]),
         f"{sys.implementation.cache_tag} {sys.platform}",
         *knobs,
     ]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
-def key(notebook: Notebook, library: Library, surrounding: str) -> str:
-    """The content key of a run; equal keys, equal outputs."""
-    cells = [
+def cells_of(notebook: Notebook) -> list[list]:
+    """What of the cells decides a run: source and tags of the code."""
+    return [
         [cell.source, sorted(cell.metadata.get("tags", []))]
         for _, cell in notebooks.code_cells(notebook)
     ]
+
+
+def key(notebook: Notebook, library: Library, surrounding: str) -> str:
+    """The content key of a run; equal keys, equal outputs."""
     modules = library.reached(notebook_imports(notebook))
-    content = [cells, sorted((m, library.digest(m)) for m in modules), surrounding]
+    digests = sorted((m, library.digest(m)) for m in modules)
+    content = [cells_of(notebook), digests, surrounding]
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
 
@@ -216,8 +237,9 @@ def run(notebook: Notebook, folder: Path, *, timeout: int, library: Path) -> flo
     """Run a notebook in place, in its own kernel, and return the seconds it took.
 
     Raises:
-        RuntimeError: a cell raised, took longer than ``timeout`` seconds or lost its
-            kernel; the message holds the cell and the error.
+        RuntimeError: a cell raised or took longer than ``timeout`` seconds; the
+            message holds the cell and the error.
+        KernelLost: the kernel died, by itself or by another's hand.
     """
     # Imported here: a build that finds everything up to date needs no kernel.
     from nbclient import NotebookClient
@@ -246,7 +268,9 @@ def run(notebook: Notebook, folder: Path, *, timeout: int, library: Path) -> flo
     start = time.perf_counter()
     try:
         client.execute(env=environment)
-    except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
+    except DeadKernelError as error:
+        raise KernelLost(ANSI.sub("", str(error)).strip()) from None
+    except (CellExecutionError, CellTimeoutError) as error:
         raise RuntimeError(ANSI.sub("", str(error)).strip()) from None
     return time.perf_counter() - start
 

@@ -24,7 +24,7 @@ from markdown_it import MarkdownIt
 from pybtex.database import parse_string
 from pybtex.exceptions import PybtexError
 
-from tools import lint_checks, lint_site, notebooks
+from tools import deep, lint_checks, lint_site, notebooks
 from tools.clean_notebooks import normalised
 from tools.findings import Finding, Page
 
@@ -512,6 +512,23 @@ def bibliography(text: str, pages: Sequence[Page]) -> list[Finding]:
     ]
 
 
+def deep_sizes(sizes: Any, pages: Sequence[Page]) -> list[Finding]:
+    """A notebook with a parameters cell states deep sizes, and they fit the cell."""
+    rule = "deep sizes"
+    found, chapters = [], set()
+    for page in pages:
+        if page.notebook is not None and deep.parameters_cells(page.notebook):
+            slug = page.path.stem
+            chapters.add(slug)
+            wrong = deep.faults(page.notebook, sizes.get(slug))
+            found += [page.finding(rule, fault) for fault in wrong]
+    listed = str(deep.SIZES)
+    return found + [
+        Finding(listed, rule, f"{slug}: no notebook with a parameters cell")
+        for slug in sorted(set(sizes) - chapters)
+    ]
+
+
 PAGE_RULES = (
     marked_without_output,
     no_marked_cell,
@@ -564,6 +581,7 @@ def lint_sources(root: Path) -> list[Finding]:
         *lint_pages(pages),
         *table_of_contents(toc, pages),
         *bibliography(references, pages),
+        *deep_sizes(deep.read_sizes(root), pages),
         *lint_modules(root),
     ]
 

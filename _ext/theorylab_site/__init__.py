@@ -6,7 +6,8 @@ written again when any figure it could show has changed, so that an incremental 
 never shows a stale one.
 
 Directives: ``ledger-summary``, ``evidence-ladder``, ``ledger``, ``claim-graph``,
-``theorem-list``, ``run-times``, ``papers``, ``errata``, ``races``, ``teeth``. Role:
+``theorem-list``, ``run-times``, ``deep-runs``, ``papers``, ``errata``, ``races``,
+``teeth``. Role:
 ``{check}`slug/name```, a link to the figures of that check.
 """
 
@@ -78,6 +79,7 @@ DIRECTIVES = {
     "claim-graph": directive(),
     "theorem-list": directive(),
     "run-times": directive(),
+    "deep-runs": directive(),
     "papers": directive(PAPERS),
     "errata": directive(PAPERS, ERRATA),
     "races": directive(RACES),
@@ -143,7 +145,7 @@ def forget_page(app: Sphinx, env: BuildEnvironment, docname: str) -> None:
 
 def refresh(app: Sphinx, env: BuildEnvironment) -> Iterable[str]:
     """Gather the book; name the pages to write again when a figure changed."""
-    book = gather(env, Path(app.outdir).parent / "jupyter_execute")
+    book = gather(env, Path(app.outdir).parent / "jupyter_execute", ROOT)
     app.theorylab_book = book  # type: ignore[attr-defined]
     state = repr((book.digest(), sorted(_boxes(env).items()), sorted(env.titles)))
     digest = hashlib.sha256(state.encode()).hexdigest()
@@ -239,6 +241,8 @@ def _render(
         return pages.ladder()
     if what == "run-times":
         return pages.run_times(book, link, titles)
+    if what == "deep-runs":
+        return pages.deep_runs(book, link, titles)
     if what == "claim-graph":
         return pages.claim_graphs(book, link, titles)
     if what == "theorem-list":

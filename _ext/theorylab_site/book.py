@@ -24,6 +24,8 @@ PAPERS = "data/papers/papers.yml"
 ERRATA = "data/errata/errata.yml"
 RACES = "data/benchmarks/results.json"
 TEETH = "data/teeth/results.json"
+DEEP = "data/deep"
+DEEP_SIZES = f"{DEEP}/sizes.yml"
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,37 @@ class Statement:
     checks: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class DeepRun:
+    """The last deep run of a chapter, and whether it is of today's chapter.
+
+    Attributes:
+        sizes: the deep sizes stated today.
+        key: what today's chapter and sizes come to; empty when whoever built the site
+            did not say (``make book`` does).
+        result: ``data/deep/<slug>.json``; empty when there has been no deep run.
+    """
+
+    sizes: Mapping[str, Any]
+    key: str
+    result: Mapping[str, Any]
+
+    @property
+    def state(self) -> str:
+        """``none``, ``unknown``, ``older`` or ``current``."""
+        if not self.result:
+            return "none"
+        if not self.key:
+            return "unknown"
+        return "current" if self.key == self.result["key"] else "older"
+
+    @property
+    def verdicts(self) -> dict[str, str]:
+        """The verdict of every claim the run came to, by claim id."""
+        records = self.result.get("records", [])
+        return {c["id"]: c["verdict"] for record in records for c in record["checks"]}
+
+
 @dataclass
 class Book:
     """All records of the book and where their pages are.
@@ -46,12 +79,14 @@ class Book:
         records: the ledger, in the order of the book.
         pages: slug of a record to the page that made it.
         seconds: run time of every notebook, by page.
+        deep: the last deep run of every page that states deep sizes, see DeepRun.
         problem: why there is no ledger, else empty.
     """
 
     records: Sequence[ledger.Record] = ()
     pages: Mapping[str, str] = field(default_factory=dict)
     seconds: Mapping[str, float] = field(default_factory=dict)
+    deep: Mapping[str, DeepRun] = field(default_factory=dict)
     problem: str = ""
 
     @cached_property
@@ -66,7 +101,9 @@ class Book:
 
     def digest(self) -> str:
         """Changes when any figure that a generated page shows changes."""
-        state = json.dumps([self.records, self.pages, self.seconds], sort_keys=True)
+        deep = {page: vars(run) for page, run in self.deep.items()}
+        parts = [self.records, self.pages, self.seconds, deep]
+        state = json.dumps(parts, sort_keys=True)
         return hashlib.sha256(state.encode()).hexdigest()
 
     def anchor(self, claim: str) -> str | None:
@@ -87,12 +124,13 @@ def notebooks_of(env: BuildEnvironment, executed: Path) -> dict[str, Path]:
     }
 
 
-def gather(env: BuildEnvironment, executed: Path) -> Book:
+def gather(env: BuildEnvironment, executed: Path, root: Path) -> Book:
     """The book as it was run.
 
     Args:
         env: after reading.
         executed: the folder where MyST-NB keeps the executed notebooks.
+        root: the folder with the data of the book.
     """
     notebooks = notebooks_of(env, executed)
     found: list[Any] = []
@@ -108,7 +146,22 @@ def gather(env: BuildEnvironment, executed: Path) -> Book:
         ledger.validate(found)
     except (ledger.LedgerError, KeyError) as error:
         return Book(seconds=seconds, problem=str(error))
-    return Book(found, pages, seconds)
+    return Book(found, pages, seconds, deep_runs(root, notebooks))
+
+
+def deep_runs(root: Path, notebooks: Mapping[str, Path]) -> dict[str, DeepRun]:
+    """The deep run of every page whose chapter states deep sizes."""
+    listed = root / DEEP_SIZES
+    sizes = load_yaml(listed) if listed.is_file() else {}
+    runs = {}
+    for docname, path in notebooks.items():
+        slug = docname.rpartition("/")[2]
+        if slug in sizes:
+            stored = root / DEEP / f"{slug}.json"
+            result = json.loads(stored.read_text("utf-8")) if stored.is_file() else {}
+            stated = json.loads(path.read_text("utf-8"))["metadata"]
+            runs[docname] = DeepRun(sizes[slug], stated.get("deep_key", ""), result)
+    return runs
 
 
 def _seconds(path: Path, metadata: Mapping[str, Any], records: Sequence[Any]) -> float:

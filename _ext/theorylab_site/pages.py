@@ -17,7 +17,7 @@ from theorylab.verify import ledger
 from theorylab.verify.evidence import KINDS, SYMBOLS
 
 from . import graph
-from .book import Book, Statement
+from .book import Book, DeepRun, Statement
 
 e = html.escape
 Link = Callable[[str, str], str]
@@ -119,6 +119,7 @@ def ledger_table(book: Book, link: Link, titles: Titles, parts: Titles) -> str:
         "tightness",
         "domain",
         "controls",
+        "deep",
         "fully verified",
     )
     return filters("ledger-table", choices, "claims") + table(
@@ -153,7 +154,81 @@ def _ledger_row(
         f"<td>{e(check['bound'])}</td><td>{e(check['tightness_text'])}{loose}</td>"
         f'<td class="prose">{e(check["domain"])}</td>'
         f'<td class="prose">{failing} of {len(check["controls"])} fail'
-        f"<ul>{controls}</ul></td><td>{full}</td></tr>"
+        f"<ul>{controls}</ul></td>"
+        f"<td>{_deep_word(book, page, check['id'])}</td><td>{full}</td></tr>"
+    )
+
+
+def _deep_word(book: Book, page: str, claim: str) -> str:
+    """How a claim came out of its chapter's deep run, linked to the run."""
+    run = book.deep.get(page)
+    if run is None or run.state == "none":
+        return '<span title="no deep run">–</span>'
+    words = {"older": "older", "unknown": "unknown"}
+    word = words.get(run.state) or run.verdicts.get(claim, "failed")
+    return f'<a href="#deep-{e(_slug(page))}">{e(word)}</a>'
+
+
+def _slug(page: str) -> str:
+    return page.rpartition("/")[2]
+
+
+def deep_runs(book: Book, link: Link, titles: Titles) -> str:
+    """The deep run of every chapter that states deep sizes, one a row."""
+    if book.problem:
+        return nothing(book)
+    if not book.deep:
+        return "<p>No chapter states deep sizes.</p>"
+    rows = []
+    for page, run in book.deep.items():
+        # The sizes of the run itself: today's may differ, and then it is older.
+        sizes = run.result.get("sizes", run.sizes)
+        listed = "<br>".join(f"{e(k)} = {e(str(v))}" for k, v in sizes.items())
+        machine = run.result.get("machine", {})
+        where = ", ".join(
+            filter(None, (machine.get("processor"), machine.get("system")))
+        )
+        seconds = f"{run.result['seconds']:,.0f}" if run.result else "–"
+        rows.append(
+            f'<tr id="deep-{e(_slug(page))}"><th scope="row">'
+            f'<a href="{e(link(page, ""))}">{e(titles[page])}</a></th>'
+            f'<td class="prose">{_deep_outcome(run)}</td><td>{listed}</td>'
+            f"<td>{e(run.result.get('date', '–'))}</td><td>{seconds}</td>"
+            f"<td>{e(where) or '–'}</td></tr>"
+        )
+    current = [run for run in book.deep.values() if run.state == "current"]
+    held = sum(_deep_holds(run) for run in current)
+    text = (
+        f"<p>{held} of {len(book.deep)} chapters hold at their deep sizes as they "
+        "stand today.</p>"
+    )
+    head = ("chapter", "deep run", "sizes", "date", "seconds", "where")
+    return text + table("deep-table", head, rows, label="Deep runs")
+
+
+def _deep_holds(run: DeepRun) -> bool:
+    verdicts = run.verdicts.values()
+    return not run.result["error"] and bool(verdicts) and {*verdicts} == {"holds"}
+
+
+def _deep_outcome(run: DeepRun) -> str:
+    """What a deep run showed, and of which chapter it speaks."""
+    if run.state == "none":
+        return "not run yet"
+    of = {
+        "current": "",
+        "older": "An older version of this chapter or of what it uses: ",
+        "unknown": "Not compared with the chapter as it stands: ",
+    }[run.state]
+    if error := run.result["error"].strip():
+        return f"{of}failed: {e(error.splitlines()[-1])}"
+    checks = [c for r in run.result["records"] for c in r["checks"]]
+    controls = [c["outcome"] for check in checks for c in check["controls"]]
+    word = "holds" if _deep_holds(run) else "does not hold"
+    held = sum(check["verdict"] == "holds" for check in checks)
+    return (
+        f"{of}{word}: {held} of {len(checks)} claims; {controls.count('fails')} of "
+        f"{len(controls)} controls fail"
     )
 
 

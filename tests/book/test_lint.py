@@ -544,3 +544,18 @@ def test_checks_run_in_another_order_than_they_stand():
         rules[order] = [f.message for f in found if f.rule == "certificate"]
     assert rules["expansion", "second"] == []
     assert "another order" in rules["second", "expansion"][0]
+
+
+@pytest.mark.parametrize(
+    ("sizes", "words"),
+    [
+        ({"one": {"SIZE": 16}}, None),
+        ({}, "no deep sizes"),
+        ({"one": {"SIZES": 16}}, "SIZES is not in the parameters cell"),
+        ({"one": {"SIZE": 16}, "two": {"SIZE": 16}}, "two: no notebook"),
+    ],
+)
+def test_deep_sizes_follow_the_parameters_cell(sizes, words):
+    found = [f.message for f in lint_book.deep_sizes(sizes, [page(chapter())])]
+    assert len(found) == (words is not None)
+    assert all(words in message for message in found)

@@ -11,7 +11,7 @@ from .samples import ROOT
 
 sys.path.insert(0, str(ROOT / "_ext"))
 from theorylab_site import graph, pages
-from theorylab_site.book import Book
+from theorylab_site.book import DEEP_SIZES, Book, DeepRun, deep_runs
 
 PARTS = {"attention": "Attention", "learning": "Learning"}
 
@@ -93,12 +93,80 @@ def test_the_counts_come_from_the_records():
     assert "1 ▲ attacked" in text
 
 
+def deep_run(*, key="k", error="", verdict="holds", name="a"):
+    result = {
+        "key": "k",
+        "sizes": {"TRIALS": 3000},
+        "date": "2026-11-22",
+        "seconds": 61.4,
+        "machine": {"processor": "A <processor>", "system": "Linux"},
+        "error": error,
+        "records": [] if error else [record("one", "p", check("one", name))],
+    }
+    for made in result["records"]:
+        made["checks"][0]["verdict"] = verdict
+    return DeepRun({"TRIALS": 3000}, key, result)
+
+
+@pytest.mark.parametrize(
+    ("run", "word", "outcome"),
+    [
+        (deep_run(), "holds", "holds: 1 of 1 claims; 1 of 1 controls fail"),
+        (deep_run(verdict="undecided"), "undecided", "does not hold: 0 of 1"),
+        (deep_run(key="new"), "older", "An older version of this chapter"),
+        (deep_run(key=""), "unknown", "Not compared with the chapter"),
+        (deep_run(error="Cell:\n1 < <0>"), "failed", "failed: 1 < <0>"),
+        (DeepRun({"TRIALS": 3000}, "k", {}), "–", "not run yet"),
+    ],
+)
+def test_a_deep_run_speaks_for_the_chapter_it_ran(run, word, outcome):
+    shown = book()
+    shown.deep = {"chapters/one": run}
+    row = read(pages.ledger_table(shown, link, TITLES, PARTS)).select("tbody tr")[0]
+    assert row.find_all("td")[-2].get_text() == word
+    page = read(pages.deep_runs(shown, link, TITLES))
+    (line,) = page.select("#deep-table tbody tr")
+    assert outcome in line.get_text()
+    assert "TRIALS = 3000" in line.get_text()
+    if word != "–":
+        assert row.find_all("td")[-2].a["href"] == f"#{line['id']}"
+    holds = run.state == "current" and word == "holds"
+    assert f"{int(holds)} of 1 chapters hold" in page.get_text()
+
+
+def test_a_chapter_without_a_deep_run_shows_none():
+    row = read(pages.ledger_table(book(), link, TITLES, PARTS)).select("tbody tr")[0]
+    assert row.find_all("td")[-2].get_text() == "–"
+
+
+def test_another_deep_run_changes_what_the_pages_show():
+    one, two = book(), book()
+    one.deep, two.deep = {"p": deep_run()}, {"p": deep_run(key="new")}
+    assert len({one.digest(), two.digest(), book().digest()}) == 3
+
+
+def test_deep_runs_are_read_beside_the_sizes(tmp_path):
+    (tmp_path / "data/deep").mkdir(parents=True)
+    (tmp_path / DEEP_SIZES).write_text("one: {A: 2}\ntwo: {A: 3}\n")
+    (tmp_path / "data/deep/one.json").write_text('{"key": "k"}')
+    paths = {}
+    for slug in ("one", "two", "three"):
+        paths[f"chapters/{slug}"] = path = tmp_path / f"{slug}.ipynb"
+        path.write_text(json.dumps({"metadata": {"deep_key": "k"}, "cells": []}))
+    runs = deep_runs(tmp_path, paths)
+    assert {page: run.state for page, run in runs.items()} == {
+        "chapters/one": "current",
+        "chapters/two": "none",
+    }
+
+
 def test_no_ledger_is_said_on_every_page():
     empty = Book(problem="no record in any notebook")
     for text in (
         pages.summary(empty),
         pages.ledger_table(empty, link, TITLES, PARTS),
         pages.claim_graphs(empty, link, TITLES),
+        pages.deep_runs(empty, link, TITLES),
     ):
         assert "No ledger." in text
         assert "no record in any notebook" in text
