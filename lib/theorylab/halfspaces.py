@@ -16,7 +16,6 @@ Used by the chapter on half-space reporting and by its race.
 
 from __future__ import annotations
 
-import math
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -143,7 +142,7 @@ class BoxTree:
             threshold = inputs.real("threshold", threshold)
         up = [(hi if c >= 0 else lo) for c, lo, hi in zip(q, self.lower, self.upper)]
         down = [(lo if c >= 0 else hi) for c, lo, hi in zip(q, self.lower, self.upper)]
-        nodes, first, here = 0, 0, np.array([0])
+        nodes, here = 0, np.array([0])
         begins: list[np.ndarray] = []
         ends: list[np.ndarray] = []
         for level in range(self.depth + 1):
@@ -202,6 +201,6 @@ def _query(q: Any, points: np.ndarray, extremes: np.ndarray) -> np.ndarray:
     high = max(-extremes.min().item(), extremes.max().item())
     most = d * inputs.magnitude("q", q) * high
     ceiling = 2**63 - 1 if q.dtype.kind == "i" else float(np.finfo(q.dtype).max) / 2
-    if not (math.isfinite(most) and most <= ceiling):
+    if not most <= ceiling:  # NaN is refused, too
         raise expected("q", "products and sums that do not overflow", most)
     return q

@@ -77,8 +77,8 @@ def minilm() -> MiniLM:
     with _silence():
         from transformers import AutoModel, AutoTokenizer
 
-        model = AutoModel.from_pretrained(folder, local_files_only=True)
-        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        model = AutoModel.from_pretrained(folder)
+        tokenizer = AutoTokenizer.from_pretrained(folder)
     return MiniLM(model.float().eval(), tokenizer)
 
 

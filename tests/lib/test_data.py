@@ -1,6 +1,7 @@
 """Checksums are checked, and no failure leaves half a file."""
 
 import os
+from pathlib import Path
 
 import pytest
 
@@ -14,6 +15,43 @@ def test_what_is_written_is_loaded(tmp_path):
     write_atomically(tmp_path / "set" / "a.txt", b"\x00\xff")
     assert load("set/a.txt", sha256(b"\x00\xff").upper(), root=tmp_path) == b"\x00\xff"
     assert os.listdir(tmp_path / "set") == ["a.txt"]
+
+
+def test_data_lies_beside_the_library():
+    file = Path(__file__).parents[2] / "data" / "papers" / "papers.yml"
+    content = file.read_bytes()
+    assert load("papers/papers.yml", sha256(content)) == content
+
+
+def test_a_digest_may_hold_all_sixteen_digits(tmp_path):
+    write_atomically(tmp_path / "a", "a")
+    digest = sha256(b"a")
+    assert set(digest) == set("0123456789abcdef")
+    assert load("a", digest, root=tmp_path) == b"a"
+
+
+def test_folders_are_made_and_may_be_there(tmp_path):
+    for text in "one", "two":
+        write_atomically(tmp_path / "deep" / "deeper" / "a", text)
+        assert (tmp_path / "deep" / "deeper" / "a").read_text() == text
+
+
+def test_all_is_on_the_disk_before_the_name_changes(tmp_path, monkeypatch):
+    seen = []
+    fsync, replace = os.fsync, os.replace
+
+    def watched_fsync(handle):
+        seen.append(("fsync", os.fstat(handle).st_size))
+        fsync(handle)
+
+    def watched_replace(old, new):
+        seen.append(("replace", os.stat(old).st_size))
+        replace(old, new)
+
+    monkeypatch.setattr(os, "fsync", watched_fsync)
+    monkeypatch.setattr(os, "replace", watched_replace)
+    write_atomically(tmp_path / "a", "four")
+    assert seen == [("fsync", 4), ("replace", 4)]
 
 
 def test_a_damaged_file_names_both_digests(tmp_path):

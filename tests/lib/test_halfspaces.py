@@ -1,6 +1,7 @@
 """The box tree, against a look at every point."""
 
 from itertools import pairwise
+from operator import mul
 
 import numpy as np
 import pytest
@@ -68,6 +69,70 @@ def test_leaves_partition_the_points_and_boxes_hold_them(query, leaf):
             node, inside = 2**level - 1 + j, points[tree.order[a:b]]
             assert (tree.lower[:, node] == inside.min(0)).all()
             assert (tree.upper[:, node] == inside.max(0)).all()
+
+
+def plain_levels(rows, leaf):
+    """The nodes of each level as lists of indices, one rule after the other."""
+    levels = [[list(range(len(rows)))]]
+    while max(map(len, levels[-1])) > leaf:
+        halves = []
+        for ids in levels[-1]:
+            sides = [
+                max(rows[i][c] for i in ids) - min(rows[i][c] for i in ids)
+                for c in range(len(rows[0]))
+            ]
+            widest = sides.index(max(sides))
+            ids = sorted(ids, key=lambda i: rows[i][widest])
+            halves += [ids[: len(ids) // 2], ids[len(ids) // 2 :]]
+        levels.append(halves)
+    return levels
+
+
+def plain_report(rows, levels, q, t):
+    """What a walk from the root finds and what it costs."""
+    found, nodes, tested, whole = [], 0, 0, 0
+    waiting = [(0, 0)]
+    while waiting:
+        level, j = waiting.pop()
+        ids = levels[level][j]
+        nodes += 1
+        ends = [
+            sorted(c * end(rows[i][axis] for i in ids) for end in (min, max))
+            for axis, c in enumerate(q)
+        ]
+        if sum(high for _, high in ends) < t:
+            continue
+        if sum(low for low, _ in ends) >= t:
+            whole += len(ids)
+            found += ids
+        elif level == len(levels) - 1:
+            tested += len(ids)
+            found += [i for i in ids if sum(map(mul, q, rows[i])) >= t]
+        else:
+            waiting += [(level + 1, 2 * j), (level + 1, 2 * j + 1)]
+    return sorted(found), nodes, tested, whole
+
+
+@pytest.mark.parametrize("leaf", [2, 5])
+@pytest.mark.parametrize("unit", [np.int64(1), np.float64(0.125), np.float32(0.125)])
+def test_the_tree_is_the_plain_one_box_by_box_and_look_by_look(unit, leaf):
+    # Sums of eighths are exact in floats, so the plain tree decides ties alike.
+    rng = np.random.default_rng([leaf, unit.itemsize])
+    for n, d in [(1, 1), (2, 3), (5, 2), (19, 1), (61, 2), (100, 3), (257, 4)]:
+        stretched = rng.integers(-40, 9, (n, d)) * rng.integers(1, 5, d) + 7
+        points = stretched.astype(unit.dtype) * unit
+        rows = points.tolist()
+        levels = plain_levels(rows, leaf)
+        tree = build(points, leaf)
+        leaves = [tree.order[a:b].tolist() for a, b in pairwise(tree.cuts)]
+        assert leaves == levels[-1]
+        for _ in range(12):
+            q = rng.integers(-3, 4, d).astype(unit.dtype) * unit
+            t = scores(points, q)[rng.integers(n)].item()
+            indices, *cost = tree.report(q, t)
+            assert (indices.tolist(), *cost) == plain_report(
+                rows, levels, q.tolist(), t
+            )
 
 
 def test_ties_that_rounding_makes():
@@ -152,3 +217,39 @@ def test_integers_are_exact_or_refused():
         tree.report(np.array([1, 1]), 0.5)
     with pytest.raises(ValueError, match=r"^q: .*overflow"):
         build(np.array([[-(2**63)]]), 2).report(np.array([1]), 0)
+
+
+def test_the_last_product_that_fits_and_the_first_that_does_not():
+    most = 2**63 - 1
+    assert build(np.array([[most]])).report(np.array([1]), most).indices.tolist() == [0]
+    # One product of 2^62 fits, the sum of two does not.
+    half = np.full((1, 2), 2**31)
+    with pytest.raises(ValueError, match=r"^q: .*overflow"):
+        build(half).report(half[0], 0)
+    assert len(build(half[:, :1].copy()).report(half[0, :1].copy(), 2**62).indices)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_floats_may_use_half_their_range(dtype):
+    half = np.finfo(dtype).max / dtype(2)
+    tree = build(np.ones((1, 1), dtype=dtype))
+    assert len(tree.report(np.array([half], dtype=dtype), 1.0).indices) == 1
+    above = np.nextafter(half, dtype(np.inf))
+    for q in above, np.finfo(dtype).max:
+        with pytest.raises(ValueError, match=r"^q: .*overflow"):
+            tree.report(np.array([q], dtype=dtype), 1.0)
+    two = np.ones((1, 2), dtype=dtype)
+    with pytest.raises(ValueError, match=r"^q: .*overflow"):
+        scores(two, np.array([half, half], dtype=dtype))
+
+
+def test_what_is_too_large_and_then_multiplied_by_zero_is_refused():
+    with pytest.raises(ValueError, match=r"^q: .*overflow"):
+        scores(np.zeros((1, 2)), np.full(2, 1.5e308))
+
+
+def test_thresholds_of_integers_begin_with_the_least():
+    tree = build(np.array([[0], [-5]]))
+    assert len(tree.report(np.array([1]), -(2**63)).indices) == 2
+    with pytest.raises(ValueError, match=r"^threshold: "):
+        tree.report(np.array([1]), -(2**63) - 1)

@@ -1,8 +1,10 @@
 """The bundled model: loaded offline and silent, its attention reproduced."""
 
+import logging
 import os
 import subprocess
 import sys
+import warnings
 
 import numpy as np
 import pytest
@@ -42,6 +44,111 @@ def test_prose_is_cut_to_length_and_is_english():
     text = models.minilm().tokenizer.decode([i for w in windows for i in w[1:-1]])
     assert text.count(" the ") > 500
     assert ">>>" not in text
+
+
+class Letters:
+    """A tokenizer that knows as many tokens as it is told to."""
+
+    cls_token_id, sep_token_id = 101, 102
+
+    def __init__(self, count):
+        self.count = count
+
+    def __call__(self, text, add_special_tokens):
+        ids = list(range(self.count))
+        return {"input_ids": [101, *ids, 102] if add_special_tokens else ids}
+
+
+@pytest.mark.parametrize("count", [12, 13, 14])
+def test_windows_do_not_overlap_and_the_rest_is_left(count):
+    windows = models.prose(5, loaded=models.MiniLM(None, Letters(count)))
+    assert windows == tuple((101, i, i + 1, i + 2, 102) for i in (0, 3, 6, 9))
+
+
+def test_the_shortest_window_holds_one_token():
+    windows = models.prose(3, loaded=models.MiniLM(None, Letters(2)))
+    assert windows == ((101, 0, 102), (101, 1, 102))
+
+
+def test_which_paragraphs_are_prose(monkeypatch):
+    import pydoc_data.topics
+
+    def words(plain, other):
+        return " ".join(["word"] * plain + ["x1"] * other)
+
+    good = [
+        f"{words(16, 3)} end1.",  # 20 words, 16 of them plain
+        f'({words(20, 0)} "it", end).',
+    ]
+    bad = [
+        f"{words(18, 0)} end.",  # 19 words
+        f"{words(15, 4)} end1.",  # 15 plain words of 20
+        f"{words(30, 0)}",  # no full stop
+        f"word stop. {words(30, 0)}",  # a full stop elsewhere
+        f"{words(30, 0)} stop. word",
+        f"{words(30, 0)} :: end.",
+        f"{words(30, 0)} >>> end.",
+        f"{words(30, 0)}\n     word end.",
+        "",
+        "   ",
+    ]
+    topics = {"b": "\n\n".join([*bad, good[1]]), "a": "\n\n".join([good[0], *bad])}
+    monkeypatch.setattr(pydoc_data.topics, "topics", topics)
+    models._english.cache_clear()
+    try:
+        assert models._english().split("\n") == good
+    finally:
+        models._english.cache_clear()
+
+
+def tiny():
+    """An untrained model with one layer of two heads and 30 tokens."""
+    import torch
+    from transformers import BertConfig, BertModel
+
+    torch.manual_seed(0)
+    sizes = {
+        "vocab_size": 30,
+        "hidden_size": 8,
+        "num_hidden_layers": 1,
+        "num_attention_heads": 2,
+        "intermediate_size": 8,
+    }
+    model = BertModel(BertConfig(**sizes)).eval()
+    return models.MiniLM(model, models.minilm().tokenizer)
+
+
+@pytest.mark.parametrize("ids", [[29], [0, 29], list(range(30)) * 17 + [1, 2]])
+def test_another_model_may_be_asked(ids):
+    loaded = tiny()
+    text = models.attention_inputs(ids, loaded=loaded)
+    assert text.q.shape == text.output.shape == (1, 2, len(ids), 4)
+    assert text.scale == 0.5
+    assert len(text.tokens) == len(ids)
+    ours = exact_attention(text.q, text.k, text.v, scale=text.scale)
+    np.testing.assert_allclose(ours, text.output, atol=1e-6)
+    # Nothing is left in the model.
+    assert not any(module._forward_hooks for module in loaded.model.modules())
+
+
+def test_the_vocabulary_is_the_models_own():
+    with pytest.raises(ValueError, match="text: expected an integer from 0 to 29"):
+        models.attention_inputs([1, 30], loaded=tiny())
+
+
+@pytest.mark.parametrize("before", [logging.NOTSET, logging.CRITICAL])
+def test_silence_is_silent_and_ends(before, caplog, capfd):
+    logging.disable(before)
+    try:
+        with warnings.catch_warnings(record=True) as caught, models._silence():
+            warnings.simplefilter("default", append=True)
+            warnings.warn("loud", UserWarning, stacklevel=1)
+            logging.getLogger("loud").warning("loud")
+            print("loud", file=sys.stderr)
+        assert logging.root.manager.disable == before
+    finally:
+        logging.disable(logging.NOTSET)
+    assert (caught, caplog.records, capfd.readouterr().err) == ([], [], "")
 
 
 def test_the_model_is_loaded_once():
@@ -88,8 +195,11 @@ def test_a_missing_package_says_how_to_get_it(monkeypatch, tmp_path):
         models.minilm.cache_clear()
 
 
-def test_loading_prints_nothing():
+def test_loading_prints_nothing_and_asks_nobody():
     code = (
+        "import socket, huggingface_hub\n"
+        "def refuse(*_, **__): raise AssertionError('a connection')\n"
+        "socket.getaddrinfo = socket.socket.connect = refuse\n"
         "from theorylab import models\n"
         "models.attention_inputs(models.prose(16)[0])\n"
         "import os\n"
