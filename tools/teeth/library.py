@@ -5,9 +5,9 @@ from __future__ import annotations
 import importlib.abc
 import importlib.machinery
 import importlib.util
+import os
 import sys
 import time
-from collections import defaultdict
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from tools.teeth import forks
 from tools.teeth.chapter import Chapter, Session, claims_only, in_folder_of
 from tools.teeth.chapters import QUICK
 from tools.teeth.mutants import mutants
+from tools.teeth.results import STORE
 
 TESTS = ("tests/lib", "--ignore=tests/lib/test_bench.py")
 PREFERRED_SECONDS = 40.0
@@ -23,6 +24,7 @@ PREFERRED_SECONDS = 40.0
 PARENT = """
     numpy scipy.fft scipy.optimize scipy.linalg scipy.stats sympy flint torch z3
     matplotlib.pyplot hypothesis.extra.numpy pytest coverage nbformat nbval.plugin xdist
+    numba
 """.split()  # noqa: SIM905
 """What the forks share: imported once, and nothing of the library."""
 
@@ -59,17 +61,22 @@ class Watch:
 
     def __init__(self, cover: Any = None) -> None:
         self.failed = ""
-        self.seconds: dict[str, float] = defaultdict(float)
+        self.seconds: dict[str, float] = {}
         self.cover = cover
+        self._started = 0.0
 
     def pytest_runtest_logstart(self, nodeid: str) -> None:
         """Lines that run from now on belong to this test."""
+        self._started = time.process_time()
         if self.cover is not None:
             self.cover.switch_context(nodeid)
 
+    def pytest_runtest_logfinish(self, nodeid: str) -> None:
+        """Processor time, which does not depend on what else the machine does."""
+        self.seconds[nodeid] = time.process_time() - self._started
+
     def pytest_runtest_logreport(self, report: Any) -> None:
-        """Remember the first failure and add up the phases."""
-        self.seconds[report.nodeid] += report.duration
+        """Remember the first failure."""
         if report.failed and not self.failed:
             self.failed = report.nodeid
 
@@ -131,13 +138,13 @@ def covering(
     """The tests or checks that run one of the lines, within the seconds allowed.
 
     Those whose name holds ``first_of`` come first, then the quickest. A line that is
-    run when the module is imported, and then never again, belongs to all of those.
+    run only when the module is imported, or only in compiled code, which no coverage
+    sees, belongs to all of those.
     """
     lines = cover["lines"].get(module, {})
-    ran = [lines[str(n)] for n in range(line, last + 1) if str(n) in lines]
-    found = {name for names in ran for name in names}
+    found = {name for n in range(line, last + 1) for name in lines.get(str(n), [])}
     seconds = cover["seconds"]
-    if ran and not found and first_of:
+    if not found and first_of:
         found = {name for name in seconds if first_of in name}
     order = sorted(found, key=lambda t: (first_of not in t, seconds.get(t, 0.0), t))
     chosen, spent = [], 0.0
@@ -159,6 +166,8 @@ def attempt(
 ) -> dict[str, str]:
     """Whether a test or a check of a chapter notices the damaged module."""
     path = root / "lib" / "theorylab" / f"{module}.py"
+    # Machine code of a damaged module does not belong beside the real one.
+    os.environ["NUMBA_CACHE_DIR"] = str(root / STORE / "numba")
     sys.meta_path.insert(0, Damaged(f"theorylab.{module}", path, source))
     if tests:
         watch = Watch()
