@@ -142,6 +142,14 @@ def test_masks_by_hand():
     assert wanda_mask(w, x, Fraction(2, 3)).tolist() == wanted
 
 
+def test_wanda_takes_the_length_of_a_column_and_not_another_size():
+    x = np.array([[3.0, 2.0], [0.0, -2.0]])  # lengths 3 and 2.83
+    w = np.array([[1.0, 1.0], [1.0, -1.1]])
+    assert wanda_mask(w, x, 0.5).tolist() == [[True, False], [False, True]]
+    sums = np.array([[3.0, 2.0], [0.0, 2.0]])
+    assert wanda_mask(w, sums, 0.5).tolist() == [[True, False], [False, True]]
+
+
 def test_ties_go_in_order():
     ones = np.ones((2, 2))
     assert magnitude_mask(ones, 0.5).tolist() == [[False, False], [True, True]]

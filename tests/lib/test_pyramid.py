@@ -139,6 +139,80 @@ def test_one_portion_is_poly_attention():
     np.testing.assert_allclose(state.read(q), poly_attention(q, k, v, P), atol=1e-13)
 
 
+def test_the_smallest_sizes():
+    state = PolynomialState(1, 1, [Fraction(2)])
+    one = np.array([[Fraction(3)]], dtype=object)
+    state.add(one, one)
+    assert (state.d, state.e, state.degree, state.rank) == (1, 1, 0, 1)
+    assert state.read(one).tolist() == [[3]]
+    assert upsample_matrix(1, 1).tolist() == [[1]]
+    assert pyramid.token_total(0) == pyramid.attended_pairs(0) == 1
+
+
+def test_torchs_kernel_is_the_default():
+    assert str(pyramid.TORCH_A) == "-3/4"
+    quarter = pyramid.cubic_weights(Fraction(1, 4))
+    assert quarter == pyramid.cubic_weights(Fraction(1, 4), Fraction(-3, 4))
+    assert len(pyramid.block_causal_mask(6)) == 5461
+
+
+def test_a_state_refuses_what_it_cannot_take_in():
+    exact = np.array([[Fraction(1)]] * 2, dtype=object)
+    state = PolynomialState(1, 1, [1, 1])
+    for bad in (exact[:, 0], exact[:0]):
+        with pytest.raises(ValueError, match=r"k: expected shape \(n, width\)"):
+            state.add(bad, exact)
+    floats = np.ones((2, 1))
+    with pytest.raises(ValueError, match="v: expected 2 rows of float64"):
+        state.add(floats, floats.astype(np.float32))
+    tensor = torch.ones(2, 1, requires_grad=True)
+    with pytest.raises(ValueError, match=r"k: .*detach"):
+        state.add(tensor, tensor.detach())
+    for d, e in ((0, 1), (1, 0)):
+        with pytest.raises(ValueError, match="at least 1"):
+            PolynomialState(d, e, [1])
+    with pytest.raises(ValueError, match="coefficients"):
+        PolynomialState(1, 1, [])
+    assert state.keys == 0
+
+
+def test_a_normaliser_of_zero_is_refused():
+    state = PolynomialState(1, 1, [1, 1])
+    minus = np.array([[-1.0]])
+    state.add(-minus, minus)
+    with pytest.raises(HypothesisViolated, match="positive normaliser"):
+        state.read(minus)
+
+
+def test_rows_are_counted_before_anything_is_done():
+    x = np.ones((5, 2))
+    for bad in (x[:, 0], x[:, :, None], x[:4]):
+        for place in range(3):
+            words = [x, x, x]
+            words[place] = bad
+            with pytest.raises(ValueError, match=f"{'qkv'[place]}: expected 5 rows"):
+                streaming_attention(*words, P, K=1)
+
+
+def test_maps_that_cannot_be_wider():
+    for a in (-1.25, 0.25, float("nan")):
+        with pytest.raises(ValueError, match="a: expected"):
+            upsample_matrix(2, a=a)
+    for mode in ("nearest", 3, ["bicubic"]):
+        with pytest.raises(ValueError, match="mode: expected"):
+            upsample_matrix(2, mode=mode)
+    for side, factor in ((0, 2), (2, 0)):
+        with pytest.raises(ValueError, match="at least 1"):
+            upsample_matrix(side, factor)
+    whole = np.full((2, 2, 1), Fraction(1), dtype=object)
+    for bad in (whole[0], whole[:1], whole[:, :, :0], np.ones((2, 2))):
+        with pytest.raises(ValueError, match="x: expected"):
+            pyramid.upsample(bad)
+    for pattern in ("causal", 1, ["own-scale"]):
+        with pytest.raises(ValueError, match="pattern: expected one of"):
+            pyramid.attended_pairs(1, pattern)
+
+
 def test_what_is_refused():
     x = np.ones((5, 2))
     with pytest.raises(ValueError, match="K"):
