@@ -82,7 +82,7 @@ def _square(h: Any) -> Any:
     xp = inputs.array_library("h", h)
     if h.ndim != 2 or h.shape[0] != h.shape[1] or len(h) == 0:
         raise inputs.expected("h", "a square matrix", tuple(h.shape))
-    if xp is np and h.dtype == np.object_:
+    if h.dtype == np.object_:
         return h
     if h.dtype in (xp.float32, xp.float64):
         inputs.magnitude("h", h)
@@ -169,13 +169,13 @@ def apply(basis: Basis, x: Any) -> Any:
             rows[i, :width] = padded[(i + 1) * width : (i + 2) * width]
             rows[i, length - width + 1 :] = padded[i * width + 1 : (i + 1) * width]
         parts = rows[reach:].reshape(-1, e, length)
-        for part, tile in zip(parts, range(low, high + 1)):
+        for tile, part in enumerate(parts, low):
             origin = first + tile * width
             start, end = max(onset, origin), min(stop, origin + width)
             part[:, start - origin : end - origin] = x[start:end].T
         spectra = fft.rfft(rows)
         parts = spectra[reach:].reshape(high - low + 1, e, -1)
-        for part, tile in zip(parts, range(low, high + 1)):
+        for tile, part in enumerate(parts, low):
             for window, i in zip(spectra, range(tile, count)):
                 product = part * window
                 if total[i] is None:

@@ -40,8 +40,8 @@ def fast_length(n: int) -> int:
 def fft_of(xp: ModuleType) -> ModuleType:
     """The module with rfft(x) and irfft(x, length) along the last axis.
 
-    SciPy's for NumPy: it keeps float32. A call of torch costs as much as the
-    transforms of several rows, so rows go in batches.
+    SciPy's for NumPy: it transforms several rows at a time. A call of torch costs as
+    much as the transforms of several rows, so rows go in batches.
     """
     return scipy.fft if xp is np else xp.fft
 
@@ -61,7 +61,7 @@ def _lag_count(name: str, lags: Any) -> int:
     if lags.ndim != 1 or len(lags) % 2 == 0:
         wanted = "one axis of 2n - 1 entries"
         raise inputs.expected(name, wanted, tuple(lags.shape))
-    return (len(lags) + 1) // 2
+    return len(lags) // 2 + 1
 
 
 def toeplitz_matrix(lags: Any) -> Any:
@@ -184,7 +184,7 @@ def biased_poly_attention(
     values = xp.ones((e + 1, n), dtype=q.dtype)  # [v, 1]^T
     values[:e] = v.T
     sums = xp.zeros_like(values)
-    padded = xp.zeros((min(BATCH, len(factors)), e + 1, length), dtype=q.dtype)
+    padded = xp.zeros((BATCH, e + 1, length), dtype=q.dtype)
     features_q, features_k = poly_features(q, degree), poly_features(k, degree)
     features_q *= factors[:, None]
     for start in range(0, len(factors), BATCH):
@@ -282,7 +282,7 @@ def lag_poly_attention(
     inputs.floating_arrays(lag_weights=(lag_weights, "s l"), toeplitz=(toeplitz, "l"))
     _not_negative("toeplitz", toeplitz)
     length = fast_length(2 * n - 1)
-    columns_q, columns_k = q.T + 0, k.T + 0  # contiguous
+    columns_q, columns_k = q.T, k.T
     factors = [float(c) * factorial(power) for power, c in enumerate(coefficients)]
     rows = xp.zeros((len(pairs), e + 2, length), dtype=q.dtype)
     sums = xp.zeros((e + 1, n), dtype=q.dtype)
@@ -323,7 +323,7 @@ def lag_poly_attention(
 
     values = xp.ones((e + 1, n), dtype=q.dtype)  # [v, 1]^T
     values[:e] = v.T
-    walk([(xp.ones_like(values[0]), toeplitz, values, 0, 0, 1.0)], 0)
+    walk([(xp.ones(n, dtype=q.dtype), toeplitz, values, 0, 0, 1.0)], 0)
     return _normalised(sums)
 
 

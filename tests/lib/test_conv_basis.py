@@ -122,6 +122,11 @@ def test_exponentials_keep_the_onsets_of_floats():
     assert [j for j, _ in decompose(np.tril(np.exp(h)))] == onsets
 
 
+def test_the_vectors_of_a_basis_do_not_hold_the_displacement():
+    for _, b in decompose(np.tril(np.ones((4, 4)))):
+        assert b.base is None
+
+
 def test_zero_has_an_empty_basis():
     assert decompose(np.zeros((3, 3), int)) == []
 
@@ -165,6 +170,8 @@ def test_decompose_then_apply_is_the_matrix():
     h = np.tril(np.random.default_rng(2).normal(size=(50, 50)))
     x = np.random.default_rng(3).normal(size=(50, 3))
     np.testing.assert_allclose(apply(decompose(h), x), h @ x, atol=1e-11)
+    lists = [list(pair) for pair in decompose(h)]
+    np.testing.assert_allclose(apply(lists, x), h @ x, atol=1e-11)
 
 
 def test_one_inverse_transform_of_a_fast_length(monkeypatch):
@@ -185,6 +192,23 @@ def test_one_inverse_transform_of_a_fast_length(monkeypatch):
     apply([(500, np.ones(500))], np.ones((1000, 3)))
     # Five tiles of 200 rows for ten terms; four of 125 rows for one.
     assert calls == [((5, 3, 201), 400), ((4, 3, 126), 250)]
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.sets(st.integers(0, 39), min_size=1), st.integers(40, 60))
+def test_stretches_touch_the_tiles_of_their_columns(columns, n):
+    onsets = sorted(columns)
+    first, width, count, stretches = conv_basis._tiles(onsets, n)
+    tile = {c: (c - first) // width for c in range(onsets[0], n)}
+    assert first == onsets[0]
+    assert count == len(set(tile.values()))
+    found = []
+    for onset in onsets:
+        later = [c for c in columns if c > onset]
+        stop = min(later) if later else n
+        touched = {tile[c] for c in range(onset, stop)}
+        found.append((onset, stop, min(touched), max(touched)))
+    assert stretches == found
 
 
 # What is refused
@@ -225,9 +249,12 @@ def test_displacement_refuses(h, says):
         displacement(h)
 
 
-def test_decompose_refuses_entries_above_the_diagonal():
-    with pytest.raises(ValueError, match=r"lower-triangular matrix, .* column 2"):
-        decompose(np.array([[1, 0, 5], [0, 1, 0], [0, 0, 1]]))
+@pytest.mark.parametrize("column", [1, 2])
+def test_decompose_refuses_entries_above_the_diagonal(column):
+    h = np.eye(3, dtype=int)
+    h[0, column] = 5
+    with pytest.raises(ValueError, match=f"lower-triangular .* column {column}"):
+        decompose(h)
 
 
 @pytest.mark.parametrize(
@@ -236,6 +263,7 @@ def test_decompose_refuses_entries_above_the_diagonal():
         ([], "basis: expected at least one pair"),
         (3, "basis: expected pairs"),
         ([np.ones(3)], r"basis\[0\]: expected a pair"),
+        ([(0, np.ones(3), 1)], r"basis\[0\]: expected a pair"),
         ([(0, np.ones(2))], r"basis\[0\] b: expected 3 entries for onset 0"),
         ([(0, np.ones(3)), (1, np.ones(3))], r"basis\[1\] b: expected 2 entries"),
         ([(3, np.ones(0))], r"basis\[0\] onset: expected an integer from 0 to 2"),
@@ -255,3 +283,5 @@ def test_apply_refuses_a_gradient():
         ValueError, match=r"basis\[0\] b: expected a tensor that records"
     ):
         apply([(0, b)], x)
+    with pytest.raises(ValueError, match="x: expected a tensor that records"):
+        apply([(0, x[:, 0])], b[:, None])

@@ -10,6 +10,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from theorylab import toeplitz
 from theorylab.attention import causal_poly_attention, exact_attention, poly_attention
@@ -173,6 +174,30 @@ def test_biased_error_within_the_certified_bound():
     assert np.abs(single - out).max() < 1e-5
 
 
+def test_products_are_made_on_the_least_fast_circle():
+    lags, x = torch.ones(15), torch.ones(8, 2)
+    with Transforms() as seen:
+        toeplitz_apply(lags, x)
+        biased_poly_attention(x, x, x, lags, [1, 1])
+        lag_poly_attention(x, x, x, lags[None], [(0, 0)], [1, 1])
+    assert seen.lengths == {15}  # 2n - 1 itself: it is 3 x 5
+
+
+class Transforms(TorchDispatchMode):
+    """The lengths of the real transforms, as they run."""
+
+    def __init__(self):
+        super().__init__()
+        self.lengths = set()
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        out = function(*args, **(kwargs or {}))
+        name = function.overloadpacket.__name__
+        if name in ("_fft_r2c", "_fft_c2r"):
+            self.lengths.add((args[0] if name == "_fft_r2c" else out).shape[-1])
+        return out
+
+
 def test_the_weights_have_one_spectrum(monkeypatch):
     calls = []
 
@@ -270,6 +295,12 @@ def test_lag_attention_of_small_integers_is_rational():
     np.testing.assert_allclose(out, expected.astype(float), atol=1e-14)
 
 
+def test_pairs_may_be_lists():
+    x, lags = np.ones((2, 1)), np.array([[0.5, 1, 2]])
+    out = lag_poly_attention(x, x, x, lags, [[0, 0]], [1, 1])
+    np.testing.assert_allclose(out, x, atol=1e-15)
+
+
 def test_rope_has_two_roads():
     """Lag weights of rotation blocks, against queries and keys turned beforehand."""
     n, d = 40, 4
@@ -291,13 +322,13 @@ def test_rope_has_two_roads():
     "call", [biased_poly_attention, lag_poly_attention], ids=["biased", "lag"]
 )
 def test_a_normaliser_that_is_not_positive_is_a_violated_hypothesis(call):
-    q = np.array([[1.0], [0.5]])
-    if call is biased_poly_attention:
+    q, k = np.array([[1.0], [-0.5]]), np.ones((2, 1))
+    weights = (np.ones(3),) if call is biased_poly_attention else (
+        np.ones((1, 3)), [(0, 0)])  # fmt: skip
+    # All negative; one of the two; all zero.
+    for coefficients in [-2, 0], [0, 1], [0]:
         with pytest.raises(HypothesisViolated, match="positive normaliser"):
-            call(q, q, q, np.ones(3), [-1, 0])
-    else:
-        with pytest.raises(HypothesisViolated, match="positive normaliser"):
-            call(q, q, q, np.ones((1, 3)), [(0, 0)], [-1, 0])
+            call(q, k, q, *weights, coefficients)
 
 
 GOOD = {"q": np.ones((3, 2)), "k": np.ones((3, 2)), "v": np.ones((3, 1))}
@@ -327,6 +358,8 @@ def test_biased_attention_refuses(change, says):
         ({"lag_weights": np.ones((2, 4))}, "lag_weights: expected 2n - 1 = 5 lags"),
         ({"support": [(0, 0)]}, "support: expected 2 distinct pairs"),
         ({"support": [(0, 0), (0, 0)]}, "support: expected 2 distinct pairs"),
+        ({"support": [(0, 0), (1, 1), (1, 1)]}, "support: expected 2 distinct pairs"),
+        ({"support": [(0, 0), (0, 1, 1)]}, r"support\[1\]: expected a pair"),
         (
             {"support": [(0, 0), (0, 2)]},
             r"support\[1\]: expected an integer from 0 to 1",

@@ -32,9 +32,16 @@ class Counted(TorchDispatchMode):
         return out
 
 
-@pytest.mark.parametrize("onsets", [[0], [3, 40], [0, 5, 6, 7, 30, 31, 50, 60, 63, 90]])
-def test_convolutions(onsets):
-    n, e = 97, 3
+@pytest.mark.parametrize(
+    ("onsets", "n", "e"),
+    [
+        ([0], 1, 1),
+        ([0], 97, 3),
+        ([3, 40], 97, 3),
+        ([0, 5, 6, 7, 30, 31, 50, 60, 63, 90], 97, 3),
+    ],
+)
+def test_convolutions(onsets, n, e):
     basis = [(j, torch.ones(n - j, dtype=torch.float64)) for j in onsets]
     with Counted() as counted:
         apply(basis, torch.ones(n, e, dtype=torch.float64))
@@ -42,9 +49,11 @@ def test_convolutions(onsets):
     assert apply_operations(onsets, n, e) == pytest.approx(found, rel=1e-12)
 
 
-@pytest.mark.parametrize(("d", "degree", "e"), [(1, 0, 1), (2, 3, 4), (3, 2, 2)])
-def test_relative_bias(d, degree, e):
-    n = 50
+@pytest.mark.parametrize(
+    ("n", "d", "degree", "e"),
+    [(1, 1, 0, 1), (50, 1, 0, 1), (50, 2, 3, 4), (50, 3, 2, 2)],
+)
+def test_relative_bias(n, d, degree, e):
     x, v = (torch.ones(n, size, dtype=torch.float64) / 2 for size in (d, e))
     with Counted() as counted:
         biased_poly_attention(
