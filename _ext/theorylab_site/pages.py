@@ -323,12 +323,14 @@ def _split(anchor: str) -> tuple[str, str]:
 
 
 def run_times(book: Book, link: Link, titles: Titles) -> str:
-    """Seconds of every notebook, slowest first."""
-    slowest = sorted(book.seconds.items(), key=lambda item: -item[1])
+    """Seconds of every notebook, in the order of the book.
+
+    The order is not that of the seconds: builds of one book differ in figures only.
+    """
     rows = [
         f'<tr><th scope="row"><a href="{e(link(page, ""))}">{e(titles[page])}</a></th>'
         f"<td>{seconds:.1f}</td></tr>"
-        for page, seconds in slowest
+        for page, seconds in book.seconds.items()
     ]
     total = sum(book.seconds.values())
     text = f"<p>{len(rows)} notebooks, {total:.1f} s in all, one after the other.</p>"

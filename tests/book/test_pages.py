@@ -1,6 +1,7 @@
 """The computed pages: complete, escaped, and refusing what is not in the book."""
 
 import json
+import re
 import sys
 
 import pytest
@@ -204,10 +205,15 @@ def test_edges_are_untangled():
     assert graph.crossings(columns, chains) == 0
 
 
-def test_run_times_start_with_the_slowest():
-    page = read(pages.run_times(book(), link, TITLES))
-    assert [td.get_text() for td in page.select("td")] == ["3.2", "2.0"]
+def test_run_times_of_two_builds_differ_in_seconds_only():
+    first, second = book(), book()
+    second.seconds["chapters/one"] = 4.5
+    texts = [pages.run_times(one, link, TITLES) for one in (first, second)]
+    page = read(texts[0])
+    assert [td.get_text() for td in page.select("td")] == ["2.0", "3.2"]
     assert "2 notebooks, 5.2 s in all" in page.get_text()
+    assert [a.get_text() for a in page.select("a")] == ["First & best", "Second"]
+    assert len({re.sub(r"\d+\.\d", "?", text) for text in texts}) == 1
 
 
 # The list of papers
