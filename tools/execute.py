@@ -416,4 +416,5 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
+    faults.end_on_interrupt()
     sys.exit(main())

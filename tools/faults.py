@@ -10,7 +10,9 @@ import json
 import os
 import re
 import shutil
+import signal
 from pathlib import Path
+from types import FrameType
 
 import yaml
 
@@ -44,6 +46,26 @@ def refused(error: OSError) -> str:
     what = os.strerror(number) if number else str(error)
     advice = ADVICE.get(number or 0, "Mend that")
     return f"{where}: {what}. {advice}, then start again."
+
+
+STOPPED = """
+Stopped. Notebooks that ended are kept, and so is the last good site.
+"""
+
+
+def end_on_interrupt() -> None:
+    """Let Ctrl-C end this process at once, with one line.
+
+    A build may be killed at any moment, so nothing is unwound: it would wait for the
+    notebooks that run. Their kernels end themselves.
+    """
+
+    def end(number: int, frame: FrameType | None) -> None:
+        os.write(2, STOPPED.encode())
+        signal.signal(number, signal.SIG_DFL)
+        os.kill(os.getpid(), number)  # what ran this sees why it ended
+
+    signal.signal(signal.SIGINT, end)
 
 
 def parse(path: Path) -> None:

@@ -1,13 +1,16 @@
 """Faults: a kill, a full disk, damaged files. The last good site outlives them all."""
 
 import os
+import random
 import re
 import shutil
 import signal
 import subprocess
 import sys
+import time
 
 import nbformat
+import psutil
 import pytest
 
 from tools import build, execute, faults, publish
@@ -59,6 +62,99 @@ def clear(said):
 
 
 # Killed
+
+KERNEL_WORKS = "open */tinylab/__pycache__/one.*"
+SPHINX_READS = "open *.doctree"
+MOMENTS = [
+    (signal.SIGINT, KERNEL_WORKS, 1),
+    (signal.SIGKILL, KERNEL_WORKS, 2),
+    (signal.SIGKILL, "open */.executed/chapters/*", 3),
+    (signal.SIGKILL, "open */stage/chapters/*", 12),
+    (signal.SIGINT, SPHINX_READS, 1),
+    (signal.SIGKILL, SPHINX_READS, 30),
+    (signal.SIGKILL, "open */.sphinx/_build/html/*.html", 30),
+    (signal.SIGKILL, "shutil.rmtree */_build/html", 30),
+]
+"""In the order of a build: what ends it, when, and under how many further steps."""
+
+
+def ended(root, ending, moment, steps, **options):
+    """A build that is ended at a moment: what it ended with, and what it said."""
+    path = [ROOT / "tests/book/killer", root / "lib", ROOT, ROOT / "lib"]
+    running = subprocess.Popen(
+        [sys.executable, "-m", "tools.build"],
+        cwd=root,
+        env={
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join(map(str, path)),
+            "KILL_AT": moment,
+            "KILL_STEPS": str(steps),
+            "KILL_SIGNAL": str(int(ending)),
+            **options,
+        },
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    _, said = running.communicate(timeout=120)
+    return running.returncode, said
+
+
+def survivors(root):
+    """Processes that work in the folder of the book."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.cwd().startswith(f"{root}/"):
+                found.append(process)
+        except psutil.Error:
+            continue
+    return found
+
+
+def wait_for_survivors(root):
+    deadline = time.monotonic() + 60
+    while alive := survivors(root):
+        assert time.monotonic() < deadline, alive
+        time.sleep(0.1)
+
+
+def test_a_killed_build_leaves_a_whole_site_and_the_next_one_makes_the_same(
+    book, tmp_path
+):
+    root, other = tmp_path / "book", tmp_path / "undisturbed"
+    shutil.copytree(book, root)
+    old = published(root)
+    write(root / "lib/tinylab/shared.py", "UNIT = 2\n")  # both notebooks run again
+    write(root / "intro.md", "# A better book\n\nThe second text.\n")
+    shutil.copytree(root, other)
+    build.build(other)
+    new = published(other)
+    assert {"intro.html", "chapters/one.html"} <= set(differing(old, new))
+
+    rng = random.Random(20)
+    for ending, moment, most in MOMENTS:
+        steps = rng.randrange(most)
+        code, said = ended(root, ending, moment, steps)
+        assert code == -ending, (moment, steps)
+        if ending == signal.SIGINT:
+            assert said == faults.STOPPED
+        now = published(root)
+        assert now in (old, new), (moment, differing(old, now), differing(new, now))
+    wait_for_survivors(root)
+
+    code, _ = ended(root, signal.SIGKILL, SPHINX_READS, 0, KILL_ALONE="1")
+    assert code == -signal.SIGKILL
+    (sphinx,) = survivors(root)
+    assert "Another build" in shell("tools.build", cwd=root).stderr
+    sphinx.kill()
+    wait_for_survivors(root)
+
+    done = shell("tools.build", cwd=root)
+    assert done.returncode == 0, done.stderr
+    assert differing(new, published(root)) == []
+    assert not [*root.glob("_build/**/.writing-*"), *root.glob("_build/.old-*")]
 
 
 def killed(act, step):
@@ -126,23 +222,16 @@ def test_a_kill_at_any_step_of_publishing_leaves_a_whole_site(
     assert sorted(p.name for p in tmp_path.iterdir()) == ["html"]
 
 
-def test_what_a_page_shows_does_not_depend_on_the_builds_before(tmp_path):
-    root = tiny_book(tmp_path)
-    write(root / "intro.md", "# A tiny book\n\nAn extraordinary word.\n")
-    build.build(root)
-    write(root / "intro.md", "# A tiny book\n\nThe first text.\n")
-    build.build(root)
-    onto = published(root)
-    (root / "_build/.site.json").unlink()
-    build.build(root)
-    assert differing(onto, published(root)) == []
-    assert b"extraordinari" not in onto["searchindex.js"]
-
-
-def test_a_damaged_page_is_built_anew(book):
-    page = book / "_build/html/chapters/one.html"
-    good = published(book)
-    page.write_bytes(page.read_bytes()[:1000])
+def test_what_a_page_shows_does_not_depend_on_the_builds_before(book):
+    intro, page = book / "intro.md", book / "_build/html/chapters/one.html"
+    text, good = intro.read_text(), published(book)
+    write(intro, f"{text}\nAn extraordinary word.\n")
+    build.build(book)
+    assert b"extraordinari" in published(book)["searchindex.js"]
+    write(intro, text)
+    build.build(book)  # onto the pages that stand
+    assert differing(good, published(book)) == []
+    page.write_bytes(page.read_bytes()[:1000])  # damaged: from nothing
     build.build(book)
     assert differing(good, published(book)) == []
 
@@ -196,6 +285,7 @@ def test_a_damaged_result_is_an_error_and_not_a_page(book, capsys, monkeypatch, 
         ("data/papers/papers.yml", b"a: 1\n", b"a: 1\n b: 2\n", 2),
         ("data/benchmarks/results.json", b'{\n"a": 1}', b'{\n"a": 1', 2),
         ("data/deep/one.json", b"{}", b"", 1),
+        ("data/teeth/equivalent/one.yml", b"a: 1\n", b"a: 1\n b: 2\n", 2),
         ("_toc.yml", None, b"format: jb-book\nroot: [\n", 3),
         ("chapters/one.ipynb", None, b'{\n "cells": [\n', 3),
     ],
