@@ -13,13 +13,14 @@ Used by the part on attention.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
 from itertools import pairwise
-from math import prod, sqrt
+from math import ceil, prod, sqrt
 from typing import Any
 
 import numpy as np
@@ -38,7 +39,8 @@ class RelativeMinimax:
         radius: R.
         degree: g.
         coefficients: c_0 ... c_g, exact dyadic numbers.
-        error: max |P(x) e^-x - 1|, attained with alternating sign
+        error: max |P(x) e^-x - 1|, attained with alternating sign (as a float: zero
+            below 5e-324)
         extrema: at these g+2 points, ascending, from -R to R.
     """
 
@@ -88,7 +90,7 @@ def horner(coefficients: Sequence[Any], x: Any) -> Any:
     exact = isinstance(x, int | Fraction)
     if not exact and not isinstance(x, float):
         inputs.array_library("x", x)
-    value = 0 * x
+    value: Any = 0
     for c in reversed(inputs.coefficients(coefficients)):
         value = value * x + (Fraction(c) if exact else float(c))
     return value
@@ -122,8 +124,7 @@ def minimax_exp(radius: Any, degree: int) -> RelativeMinimax:
 
 @lru_cache(maxsize=4096)
 def _remez(radius: Fraction, degree: int) -> RelativeMinimax:
-    # e^-x spans a factor e^2R and the power basis loses about a digit a degree.
-    with _bits(256 + int(6 * radius) + 8 * degree):
+    with _precision_for(radius, degree):
         r = arb(fmpq(radius.numerator, radius.denominator))
         reference = [arb(t) for t in _first_reference(float(radius), degree + 1)]
         for _ in range(60):
@@ -131,11 +132,8 @@ def _remez(radius: Fraction, degree: int) -> RelativeMinimax:
             # In t = x / R the extrema are where P'(t) = R P(t).
             slope = p.derivative() - arb_poly([r]) * p
             reference = [arb(-1), *_real_roots(slope, reference[1:-1]), arb(1)]
-            worst = max(
-                (abs(p(t) * (-r * t).exp() - 1) for t in reference),
-                key=lambda error: float(error.mid()),
-            )
-            if worst.mid() <= level.mid() * (1 + arb(2) ** -80):
+            worst = max(abs(p(t) * (-r * t).exp() - 1).mid() for t in reference)
+            if worst <= level * (1 + arb(2) ** -80):
                 break
         else:
             raise ArithmeticError(
@@ -147,9 +145,7 @@ def _remez(radius: Fraction, degree: int) -> RelativeMinimax:
         # The ends are R itself, which need not be dyadic.
         inner = tuple(_fraction(r * t) for t in reference[1:-1])
         extrema = (-radius, *inner, radius)
-        return RelativeMinimax(
-            radius, degree, coefficients, float(level.mid()), extrema
-        )
+        return RelativeMinimax(radius, degree, coefficients, float(level), extrema)
 
 
 def _first_reference(radius: float, n: int) -> list[float]:
@@ -162,14 +158,12 @@ def _first_reference(radius: float, n: int) -> list[float]:
     """
     radius = radius if radius < n else 0.0
     u = np.pi * np.arange(n, -1, -1) / n
-    low, high = np.zeros(n + 1), np.full(n + 1, np.pi)
+    low, high = 0.0, np.pi
     for _ in range(60):
         middle = (low + high) / 2
         over = n * middle - radius * np.sin(middle) > n * u
         low, high = np.where(over, low, middle), np.where(over, middle, high)
-    t = np.cos((low + high) / 2)
-    t[0], t[-1] = -1.0, 1.0
-    return t.tolist()
+    return np.cos(high).tolist()
 
 
 def _levelled(reference: list[arb], r: arb) -> tuple[arb_poly, arb]:
@@ -178,11 +172,9 @@ def _levelled(reference: list[arb], r: arb) -> tuple[arb_poly, arb]:
     signed = [value * (-1) ** i for i, value in enumerate(values)]
     # A polynomial of degree g runs through g+2 points (t, (1 - E s) e^Rt) exactly
     # when their divided difference vanishes, which determines E.
-    ones = [
-        prod((t - u for u in reference if u is not t), start=arb(1)) for t in reference
-    ]
-    level = sum(y / w for y, w in zip(values, ones)) / sum(
-        y / w for y, w in zip(signed, ones)
+    omegas = [prod(t - u for u in reference if u is not t) for t in reference]
+    level = sum(y / w for y, w in zip(values, omegas)) / sum(
+        y / w for y, w in zip(signed, omegas)
     )
     targets = [y - level * s for y, s in zip(values, signed)]
     p = arb_poly.interpolate(reference[:-1], targets[:-1])
@@ -193,7 +185,7 @@ def _real_roots(p: arb_poly, near: list[arb]) -> list[arb]:
     """All roots of p, known to be real and simple, in (-1, 1), ascending."""
     roots = [_newton(p, t) for t in near]
     ends = [-1.0, *map(float, roots), 1.0]
-    if any(a >= b - 1e-12 for a, b in pairwise(ends)):
+    if any(a >= b for a, b in pairwise(ends)):
         # Two starts met: isolate the roots first (slow), then polish them.
         isolated = sorted((z.real.mid() for z in p.complex_roots()), key=float)
         roots = [_newton(p, t) for t in isolated]
@@ -228,7 +220,7 @@ def chebyshev_exp(radius: Any, degree: int) -> tuple[Fraction, ...]:
         inputs.real("radius", radius, low=0, high=MOST_RADIUS, open_low=True)
     )
     degree = inputs.integer("degree", degree, high=MOST_DEGREE)
-    with _bits(256 + int(6 * radius) + 8 * degree):
+    with _precision_for(radius, degree):
         r = arb(fmpq(radius.numerator, radius.denominator))
         series = arb_poly([0])
         for k in range(degree + 1):
@@ -253,27 +245,25 @@ def degree_needed(radius: Any, eps: float, *, most: int = MOST_DEGREE) -> int:
     """
     inputs.real("eps", eps, low=0, high=1, open_low=True, open_high=True)
     most = inputs.integer("most", most, high=MOST_DEGREE)
-    low, high = -1, 1  # the answer lies in (low, high] once error(high) <= eps
-    while minimax_exp(radius, min(high, most)).error > eps:
-        if high >= most:
-            raise ValueError(
-                f"most: expected a degree that reaches {eps} on radius {radius}, "
-                f"got {most}"
-            )
-        low, high = high, 2 * high
-    high = min(high, most)
-    while high - low > 1:
-        middle = (low + high) // 2
-        if minimax_exp(radius, middle).error > eps:
-            low = middle
-        else:
-            high = middle
-    return high
+
+    def enough(degree: int) -> bool:
+        return minimax_exp(radius, degree).error <= eps
+
+    rungs = sorted({min(2**k, most) for k in range(10)})  # 1, 2, 4, ..., most
+    for low, high in pairwise([-1, *rungs]):
+        if enough(high):
+            return bisect_left(range(high), True, lo=low + 1, key=enough)
+    raise ValueError(
+        f"most: expected a degree that reaches {eps} on radius {radius}, got {most}"
+    )
 
 
 @contextmanager
-def _bits(bits: int) -> Iterator[None]:
-    before, ctx.prec = ctx.prec, bits
+def _precision_for(radius: Fraction, degree: int) -> Iterator[None]:
+    # A degree divides the least error by up to 2g/(eR), at most 9 bits where R = 1,
+    # and costs interpolation five more.
+    small = ceil(1 / radius).bit_length()
+    before, ctx.prec = ctx.prec, 256 + (15 + small) * degree
     try:
         yield
     finally:

@@ -7,12 +7,15 @@ from math import comb, cosh, exp, isclose, sinh, tanh
 import numpy as np
 import pytest
 import torch
-from flint import arb, ctx, fmpq
+from flint import arb, arb_poly, ctx, fmpq
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import linprog
+from scipy.special import i0
 
 from theorylab.polynomial import (
+    _first_reference,
+    _real_roots,
     chebyshev_exp,
     degree_needed,
     horner,
@@ -23,18 +26,18 @@ from theorylab.polynomial import (
 RADII = st.fractions(Fraction(1, 8), 12, max_denominator=16)
 
 
-def relative_error(coefficients, x):
+def relative_error(coefficients, x, bits=600):
     """P(x) e^-x - 1 at exact points, to far more digits than a float holds."""
-    before, ctx.prec = ctx.prec, 600
+    before, ctx.prec = ctx.prec, bits
     try:
-        return [
-            float((arb(fmpq(p.numerator, p.denominator)) * (-point).exp() - 1).mid())
-            for t in x
-            for p in [horner(coefficients, t)]
-            for point in [arb(fmpq(t.numerator, t.denominator))]
-        ]
+        p = arb_poly([ball(c) for c in coefficients])
+        return [float((p(t) * (-t).exp() - 1).mid()) for t in map(ball, x)]
     finally:
         ctx.prec = before
+
+
+def ball(x):
+    return arb(fmpq(x.numerator, x.denominator))
 
 
 @settings(deadline=None, max_examples=25)
@@ -42,17 +45,44 @@ def relative_error(coefficients, x):
 def test_the_error_alternates_and_is_nowhere_larger(radius, degree):
     # de la Vallee Poussin: g+2 alternating points of equal height prove that no
     # polynomial of the degree does better.
-    best = minimax_exp(radius, degree)
+    assert_best(minimax_exp(radius, degree), radius, degree)
+
+
+def assert_best(best, radius, degree, bits=600):
+    assert (best.radius, best.degree) == (radius, degree)
     assert len(best.coefficients) == degree + 1
     assert len(best.extrema) == degree + 2
     assert (best.extrema[0], best.extrema[-1]) == (-radius, radius)
     assert all(a < b for a, b in pairwise(best.extrema))
-    heights = relative_error(best.coefficients, best.extrema)
-    assert all(a * b < 0 for a, b in pairwise(heights))
+    heights = relative_error(best.coefficients, best.extrema, bits)
+    assert all(np.sign(a) == -np.sign(b) != 0 for a, b in pairwise(heights))
     assert all(isclose(abs(h), best.error, rel_tol=1e-9) for h in heights)
     grid = [radius * Fraction(i, 200) for i in range(-200, 201)]
-    worst = max(map(abs, relative_error(best.coefficients, grid)))
+    worst = max(map(abs, relative_error(best.coefficients, grid, bits)))
     assert worst <= best.error * (1 + 1e-9)
+
+
+@pytest.mark.parametrize(
+    ("radius", "degree"), [(1, 100), (Fraction(1, 10**6), 30), (256, 8), (32, 70)]
+)
+def test_precision_is_enough_for_the_least_error(radius, degree):
+    # The error is 8e-191 in the first case, and less than 1e-200 from 1 in the third.
+    assert_best(minimax_exp(radius, degree), radius, degree, bits=2000)
+
+
+@pytest.mark.parametrize(("radius", "n"), [(0.5, 1), (3.0, 4), (3.0, 7), (6.5, 7)])
+def test_the_first_reference_lies_where_the_phase_is_a_multiple_of_pi(radius, n):
+    u = np.arccos(_first_reference(radius, n))
+    np.testing.assert_allclose(
+        n * u - radius * np.sin(u), np.pi * np.arange(n, -1, -1), atol=1e-9
+    )
+
+
+@pytest.mark.parametrize("radius", [5.0, 6.0, 100.0])
+def test_the_first_reference_of_a_long_interval_is_that_of_chebyshev(radius):
+    found = _first_reference(radius, 5)
+    np.testing.assert_allclose(found, -np.cos(np.pi * np.arange(6) / 5), atol=1e-12)
+    assert (found[0], found[-1]) == (-1, 1)
 
 
 @pytest.mark.parametrize(("radius", "degree"), [(1, 2), (1, 4), (2, 5), (4, 6)])
@@ -82,6 +112,7 @@ def test_values_known_in_closed_form():
 def test_large_radius_and_degree_settle():
     best = minimax_exp(32, 70)
     assert 0 < best.error < 1e-17
+    assert minimax_exp(Fraction(1, 10**6), 45).error == 0  # below the least float
     assert 0.99 < minimax_exp(8, 3).error < 1
     assert minimax_exp(64, 3).error <= 1
 
@@ -117,9 +148,16 @@ def test_truncation_is_worse_by_the_known_factor(radius, degree, low, high):
     assert low < truncated / minimax_exp(radius, degree).error < high
 
 
+def test_chebyshev_series_of_degree_zero_is_a_bessel_function():
+    for radius in (Fraction(1, 3), 5):
+        (mean,) = chebyshev_exp(radius, 0)
+        assert isclose(mean, i0(float(radius)), rel_tol=1e-12)
+
+
 def test_degree_needed_is_the_least():
     assert degree_needed(1, 1e-3) == 4
-    for radius, eps in [(0.5, 1e-2), (3, 1e-5), (8, 1e-2), (2, 0.97), (0.1, 0.5)]:
+    cases = [(0.5, 1e-2), (3, 1e-5), (8, 1e-2), (2, 0.97), (0.1, 0.5), (16, 0.01)]
+    for radius, eps in cases:
         degree = degree_needed(radius, eps)
         assert minimax_exp(radius, degree).error <= eps
         assert degree == 0 or minimax_exp(radius, degree - 1).error > eps
@@ -183,6 +221,7 @@ def test_horner_kinds():
     t = torch.tensor(x, requires_grad=True)
     horner(coefficients, t).sum().backward()
     np.testing.assert_allclose(t.grad, 0.5 + 2 * x / 3)
+    np.testing.assert_array_equal(horner([2], x), np.full(5, 2.0))
     assert horner([comb(5, k) for k in range(6)], 2) == 3**5
     assert isclose(horner(minimax_exp(1, 14).coefficients, 0.3), exp(0.3))
 
@@ -228,3 +267,22 @@ def test_eps_is_refused(bad):
 def test_horner_refuses(coefficients, x, says):
     with pytest.raises(ValueError, match=says):
         horner(coefficients, x)
+
+
+SQUARE = arb_poly([fmpq(-1, 4), 0, 1])  # t^2 - 1/4
+FAR = 0.125 / (1.5 * 2**39)  # sent to 1.5 * 2^39, and back to 1.5 in 39 halvings
+
+
+@pytest.mark.parametrize(
+    "near", [(-0.4, 0.6), (0.4, 0.6), (-0.5, FAR), (-FAR, 0.5), (0.6, -0.4)]
+)
+def test_real_roots_whatever_the_starts(near):
+    # Well placed; on one root; the second and the first astray; in the wrong order.
+    ctx.prec = 256
+    try:
+        roots = _real_roots(SQUARE, [arb(t) for t in near])
+        assert len(roots) == 2
+        assert abs(roots[0] + 0.5) < 1e-50
+        assert abs(roots[1] - 0.5) < 1e-50
+    finally:
+        ctx.prec = 53
