@@ -194,7 +194,7 @@ exact_attention` on them gives ``output`` again, up to float32 rounding.
     width = model.config.hidden_size // heads
 
     def per_head(name: str) -> np.ndarray:
-        rows = np.stack([parts[name].numpy() for parts in caught])  # (layers, n, e)
+        rows = np.stack([parts[name].numpy() for parts in caught])  # (l, 1, n, e)
         shape = (len(caught), len(ids), heads, width)
         return np.ascontiguousarray(rows.reshape(shape).swapaxes(1, 2))
 
@@ -208,6 +208,6 @@ exact_attention` on them gives ``output`` again, up to float32 rounding.
 
 def _keep(parts: dict[str, Any], name: str) -> Any:
     def hook(_module: Any, _inputs: Any, output: Any) -> None:
-        parts[name] = (output[0] if isinstance(output, tuple) else output)[0].detach()
+        parts[name] = (output[0] if isinstance(output, tuple) else output).detach()
 
     return hook
