@@ -207,7 +207,7 @@ class Book:
     def bounds(self, slug: str) -> dict[str, Any]:
         """Each check of a chapter with its bound made twice as hard."""
         chapter = self.read[slug]
-        key = results.digest(self.library, *(c.source for c in chapter.cells))
+        key = results.digest(*(c.source for c in chapter.cells))
         path = self.store / "bounds" / f"{slug}.json"
         found = results.cached(path, key)
         if found is None and time.monotonic() < self.until:
