@@ -331,6 +331,22 @@ def _in_fresh_process(function):
     return fresh
 
 
+def test_no_two_damages_share_machine_code(monkeypatch):
+    """Numba would take the code of the first for that of the second."""
+    folders = []
+
+    def keep(*_):
+        folders.append(Path(os.environ["NUMBA_CACHE_DIR"]))
+        assert folders[-1].is_dir()
+
+    monkeypatch.setenv("NUMBA_CACHE_DIR", "kept")
+    monkeypatch.setattr(library, "_attempt", keep)
+    for _ in range(2):
+        library.attempt(ROOT, "compiled", "", [], {}, quick=True)
+    assert len(set(folders)) == 2
+    assert not any(folder.exists() for folder in folders)
+
+
 def test_covering_takes_the_modules_own_tests_first():
     cover = {
         "lines": {"rope": {"3": ["tests/a.py::x", "tests/test_rope.py::y"], "4": []}},

@@ -7,6 +7,7 @@ import importlib.machinery
 import importlib.util
 import os
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,7 +17,6 @@ from tools.teeth import forks
 from tools.teeth.chapter import Chapter, Session, claims_only, in_folder_of
 from tools.teeth.chapters import QUICK
 from tools.teeth.mutants import mutants
-from tools.teeth.results import STORE
 
 TESTS = ("tests/lib", "--ignore=tests/lib/test_bench.py")
 PREFERRED_SECONDS = 40.0
@@ -165,9 +165,23 @@ def attempt(
     quick: bool,
 ) -> dict[str, str]:
     """Whether a test or a check of a chapter notices the damaged module."""
+    # Machine code of a damaged module does not belong beside the real one. Nor may
+    # two damages share it: numba knows a function by its bytecode, and that says
+    # nothing of constants nor of the functions that are called.
+    with tempfile.TemporaryDirectory() as machine_code:
+        os.environ["NUMBA_CACHE_DIR"] = machine_code
+        return _attempt(root, module, source, tests, chapters, quick)
+
+
+def _attempt(
+    root: Path,
+    module: str,
+    source: str,
+    tests: list[str],
+    chapters: dict[Path, list[str]],
+    quick: bool,
+) -> dict[str, str]:
     path = root / "lib" / "theorylab" / f"{module}.py"
-    # Machine code of a damaged module does not belong beside the real one.
-    os.environ["NUMBA_CACHE_DIR"] = str(root / STORE / "numba")
     sys.meta_path.insert(0, Damaged(f"theorylab.{module}", path, source))
     if tests:
         watch = Watch()
