@@ -53,6 +53,22 @@ def exact_attention(
     xp, size = inputs.floating_arrays(
         q=(q, "... n d"), k=(k, "... m d"), v=(v, "... m e")
     )
+    weights, _ = unnormalised(xp, size, q, k, scale, causal)
+    return (weights @ v) / xp.sum(weights, -1, keepdims=True)
+
+
+def unnormalised(
+    xp: Any, size: dict[str, int], q: Any, k: Any, scale: float | None, causal: bool
+) -> tuple[Any, float]:
+    """exp(s_ij) up to a factor a row, zero where j > i is hidden, and the scale.
+
+    Args:
+        xp, size: what :func:`theorylab.inputs.floating_arrays` says of q and k.
+        q, k, scale, causal: as in :func:`exact_attention`.
+
+    Returns:
+        (..., n, m), the largest of each row 1; and the scale as a number.
+    """
     scale = 1 / size["d"] if scale is None else float(inputs.real("scale", scale))
     scores = scale * (q @ xp.swapaxes(k, -1, -2))  # (..., n, m)
     if causal:
@@ -63,9 +79,8 @@ def exact_attention(
             )
         rows = xp.arange(size["n"])
         scores = xp.where(rows[:, None] >= rows, scores, -xp.inf)
-    # Subtracting the row maximum changes nothing but keeps exp from overflowing.
-    weights = xp.exp(scores - xp.amax(scores, -1, keepdims=True))
-    return (weights @ v) / xp.sum(weights, -1, keepdims=True)
+    # Subtracting the row maximum changes no mean but keeps exp from overflowing.
+    return xp.exp(scores - xp.amax(scores, -1, keepdims=True)), scale
 
 
 def feature_count(d: int, degree: int) -> int:
@@ -112,10 +127,8 @@ def steps(d: int, degree: int) -> np.ndarray:
     >>> steps(2, 2).tolist()
     [[1, 1, 3, 2], [2, 2, 5, 1]]
     """
-    table = np.array(
-        [(i, a.start, b.start, a.stop - a.start) for i, a, b in _steps(d, degree)],
-        dtype=np.int64,
-    ).reshape(-1, 4)
+    rows = [(i, a.start, b.start, a.stop - a.start) for i, a, b in _steps(d, degree)]
+    table = np.array(rows, dtype=np.int64).reshape(len(rows), 4)
     table.setflags(write=False)
     return table
 
@@ -123,10 +136,10 @@ def steps(d: int, degree: int) -> np.ndarray:
 @lru_cache(maxsize=64)
 def _monomials(d: int, degree: int) -> np.ndarray:
     exponents = np.zeros((comb(d + degree, d), d), dtype=np.int64)
-    exponents[1 : d + 1] = np.eye(d)[: len(exponents) - 1]
+    if degree:
+        exponents[1 : d + 1] = np.eye(d)
     for row, source, target in _steps(d, degree):
         exponents[target] = exponents[source] + exponents[row]
-    exponents.setflags(write=False)
     return exponents
 
 
@@ -163,13 +176,12 @@ def multinomials(d: int, degree: int) -> tuple[int, ...]:
 
 def _views(features: Any, d: int, degree: int) -> tuple[Any, list]:
     """The rows of x itself and, for each step, the rows (x_i, source, target)."""
-    linear = features[1 : 1 + d if degree else 1]
-    steps = _steps(d, degree)
-    return linear, [(features[i], features[a], features[b]) for i, a, b in steps]
+    steps = [(features[i], features[a], features[b]) for i, a, b in _steps(d, degree)]
+    return features[1 : 1 + d], steps
 
 
 def _write(xp: Any, x: Any, linear: Any, steps: list) -> None:
-    if len(linear):
+    if len(linear):  # none at degree 0
         linear[...] = x.T
     for variable, source, target in steps:
         xp.multiply(source, variable, out=target)

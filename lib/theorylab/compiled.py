@@ -161,12 +161,11 @@ def poly_attention(
     block = min(inputs.integer("block", block, low=1), max(n, m))
     weights = attention.feature_weights(coefficients, d, scale)
     steps = attention.steps(d, degree)
-    # Rows of zeros fill the tiles up.
+    # Rows fill the tiles up: zeros among features, any one output that is not kept.
     r, rows, outputs = len(weights), -(-len(weights) // 4) * 4, -(-(e + 1) // 2) * 2
     features = np.zeros((rows, block), dtype)
     features[0] = 1
-    buffer = np.zeros((outputs, block), dtype)  # [v, 1]^T, then the sums
-    buffer[e] = 1
+    buffer = np.ones((outputs, block), dtype)  # [v, 1]^T, then the sums
     summary = np.zeros((outputs, rows), dtype)
     linear = d if degree else 0
     _key_side(keys, values, linear, steps, features, buffer, summary)

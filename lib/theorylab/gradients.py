@@ -26,7 +26,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from theorylab import inputs
-from theorylab.attention import FeatureBuffer, feature_weights
+from theorylab.attention import FeatureBuffer, feature_weights, unnormalised
 from theorylab.verify.evidence import HypothesisViolated
 
 
@@ -64,17 +64,7 @@ def attention_vjp(
     xp, size = inputs.floating_arrays(
         q=(q, "... n d"), k=(k, "... m d"), v=(v, "... m e"), g=(g, "... n e")
     )
-    scale = 1 / size["d"] if scale is None else float(inputs.real("scale", scale))
-    scores = scale * (q @ xp.swapaxes(k, -1, -2))  # (..., n, m)
-    if causal:
-        if size["n"] != size["m"]:
-            raise ValueError(
-                "causal: expected as many queries as keys, "
-                f"got n = {size['n']} and m = {size['m']}"
-            )
-        rows = xp.arange(size["n"])
-        scores = xp.where(rows[:, None] >= rows, scores, -xp.inf)
-    p = xp.exp(scores - xp.amax(scores, -1, keepdims=True))
+    p, scale = unnormalised(xp, size, q, k, scale, causal)
     p = p / xp.sum(p, -1, keepdims=True)
     w = g @ xp.swapaxes(v, -1, -2)
     delta = xp.sum(g * (p @ v), -1, keepdims=True)

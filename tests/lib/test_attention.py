@@ -22,6 +22,7 @@ from theorylab.attention import (
     poly_attention,
     poly_attention_operations,
     poly_features,
+    steps,
 )
 from theorylab.polynomial import minimax_exp, rho
 from theorylab.verify.evidence import HypothesisViolated
@@ -141,6 +142,27 @@ def test_features_are_the_monomials(size, seed):
     )
 
 
+def test_no_caller_can_change_what_is_kept():
+    monomials(2, 2)[:] = 7
+    assert monomials(2, 2).tolist() == [[0, 0], [1, 0], [0, 1], [2, 0], [1, 1], [0, 2]]
+    with pytest.raises(ValueError, match="read-only"):
+        steps(2, 2)[0, 0] = 7
+
+
+@settings(deadline=None)
+@given(DEGREES)
+def test_steps_multiply_one_variable_to_earlier_rows(size):
+    d, g = size
+    exponents, known = monomials(d, g), 1 + d
+    for variable, source, target, count in steps(d, g).tolist():
+        assert 1 <= variable <= d
+        assert target == known >= source + count
+        rows = exponents[source : source + count] + exponents[variable]
+        assert exponents[target : target + count].tolist() == rows.tolist()
+        known += count
+    assert known == max(feature_count(d, g), 1 + d)
+
+
 def test_features_of_degree_three_against_einsum():
     q, k, _ = draw(4)
     weights = np.array(multinomials(3, 3), float)
@@ -168,6 +190,11 @@ def test_features_write_into_out():
 def test_features_refuse_another_out(out):
     with pytest.raises(ValueError, match=r"out: expected shape \(6, 4\)"):
         poly_features(np.ones((4, 2)), 2, out=out)
+
+
+def test_features_refuse_what_is_no_array():
+    with pytest.raises(ValueError, match="out: expected a NumPy array"):
+        poly_features(np.ones((4, 2)), 2, out=[[1.0] * 4] * 6)
 
 
 @pytest.mark.parametrize("call", [feature_count, monomials, multinomials])
@@ -235,6 +262,29 @@ def test_a_normaliser_that_is_not_positive_is_a_violated_hypothesis():
     for coefficients in ([-1, 0], [0, 0], [0, -1]):
         with pytest.raises(HypothesisViolated, match="positive normaliser"):
             poly_attention(q, q, q, coefficients)
+
+
+ROADS = pytest.mark.parametrize("road", [poly_attention, causal_poly_attention])
+
+
+@ROADS
+@pytest.mark.parametrize("block", [1, 3, 10])
+def test_one_normaliser_that_is_not_positive_is_found(road, block):
+    q, k = np.full((10, 1), 0.5), np.ones((10, 1))
+    road(q, k, k, [1, 1], block=block)
+    for bad in (-1.0, -3.0):  # a normaliser of zero, and one below
+        q[7] = bad
+        with pytest.raises(HypothesisViolated, match="positive normaliser"):
+            road(q, k, k, [1, 1], block=block)
+
+
+@ROADS
+def test_only_the_quotients_of_the_coefficients_count(road):
+    """Normalisers may be as small as they like."""
+    q, k, v = draw(12, n=9)
+    coefficients = np.array([1, 1, 0.5])
+    out = road(q, k, v, coefficients)
+    np.testing.assert_allclose(road(q, k, v, 1e-9 * coefficients), out, rtol=1e-12)
 
 
 # With a causal mask
@@ -399,6 +449,19 @@ def test_operations_are_what_a_counted_run_makes(n, d, g, d_v):
     assert count.total == 2 * count.multiply_adds + multiplications + count.divisions
     # Nothing as large as the n x n scores is ever made.
     assert scalars.largest <= max(feature_count(d, g) * 16, n * (d_v + 1)) < n * n
+
+
+def test_a_causal_run_makes_nothing_larger_than_a_block_of_features():
+    n, block = 200, 8
+    data = [torch.tensor(x) for x in draw(11, n=n, m=n)]
+    with Counted() as scalars:
+        causal_poly_attention(*data, [1, 1, 0.5], block=block)
+    assert scalars.largest == n * 2  # the result
+    assert scalars.largest > feature_count(3, 2) * block
+
+
+def test_operations_of_one_token():
+    assert poly_attention_operations(1, 1, 0, 1).total == 2 + 2 * 4 + 1
 
 
 def test_operations_are_linear_in_n():

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import tracemalloc
 from fractions import Fraction
 
 import numpy as np
@@ -36,6 +37,7 @@ def draw(seed, n=7, m=9, d=3, e=2, dtype=np.float64):
 @example({"n": 1300, "m": 700, "d": 4, "e": 4, "dtype": "float32"}, 6, None, True, 0)
 @example({"n": 700, "m": 1300, "d": 5, "e": 2, "dtype": "float64"}, 4, None, False, 1)
 @example({"n": 9, "m": 5, "d": 6, "e": 1, "dtype": "float64"}, 0, 4, True, 2)
+@example({"n": 9, "m": 5, "d": 3, "e": 2, "dtype": "float64"}, 0, None, False, 3)
 def test_it_is_the_plain_road_but_for_rounding(sizes, degree, block, as_tensor, seed):
     data = draw(seed, **sizes)
     coefficients = [Fraction(3), 1, 0.5, -0.25, 0.125, 0.2, 0.1][: degree + 1]
@@ -97,6 +99,30 @@ def test_hypotheses_are_checked():
     x = np.full((3, 1), 1e200)  # the normaliser is infinity over infinity
     with pytest.raises(HypothesisViolated, match="positive normaliser: found nan"):
         compiled.poly_attention(x, x, x, [1, 1, -1])
+
+
+def test_only_the_quotients_of_the_coefficients_count():
+    """Normalisers may be as small as they like."""
+    data, coefficients = draw(9), np.array([1, 1, 0.5])
+    np.testing.assert_allclose(
+        compiled.poly_attention(*data, 1e-9 * coefficients),
+        compiled.poly_attention(*data, coefficients),
+        rtol=1e-12,
+    )
+
+
+@pytest.mark.parametrize("block", [None, 100])
+def test_memory_is_the_output_and_a_block_of_features(block):
+    x = np.full((40_000, 2), 0.5)
+    compiled.poly_attention(x[:3], x[:3], x[:3], [1, 1, 0.5])  # compiles
+    tracemalloc.start()
+    try:
+        out = compiled.poly_attention(x, x, x, [1, 1, 0.5], block=block)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    # Twelve rows of 2 KiB at most, and what Python keeps besides.
+    assert out.nbytes < peak < out.nbytes + 60_000
 
 
 def test_one_row_below_zero_among_many_is_found():

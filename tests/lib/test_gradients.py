@@ -9,6 +9,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
 from theorylab.attention import exact_attention, feature_count, poly_attention
@@ -189,6 +190,43 @@ def test_a_normaliser_that_is_not_positive_is_a_violated_hypothesis():
     for coefficients in ([-1, 0], [0, 0], [0, -1]):
         with pytest.raises(HypothesisViolated, match="positive normaliser"):
             poly_attention_vjp(q, q, q, q, coefficients)
+
+
+@pytest.mark.parametrize("block", [1, 3, 10])
+def test_one_normaliser_that_is_not_positive_is_found(block):
+    q, k = np.full((10, 1), 0.5), np.ones((4, 1))
+    poly_attention_vjp(q, k, k, q, [1, 1], block=block)
+    for bad in (-1.0, -3.0):  # a normaliser of zero, and one below
+        q[7] = bad
+        with pytest.raises(HypothesisViolated, match="positive normaliser"):
+            poly_attention_vjp(q, k, k, q, [1, 1], block=block)
+
+
+def test_only_the_quotients_of_the_coefficients_count():
+    """Normalisers may be as small as they like."""
+    data, coefficients = draw(9), np.array([1, 1, 0.5])
+    found = poly_attention_vjp(*data, 1e-9 * coefficients)
+    close(found, poly_attention_vjp(*data, coefficients))
+
+
+class Largest(TorchDispatchMode):
+    """The entries of the largest tensor that any operation gives."""
+
+    entries = 0
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        out = function(*args, **(kwargs or {}))
+        if isinstance(out, torch.Tensor):
+            self.entries = max(self.entries, out.numel())
+        return out
+
+
+def test_nothing_is_larger_than_the_pairs_of_a_block():
+    n, d, e, block = 200, 3, 2, 8
+    data = [torch.tensor(x) for x in draw(8, n=n, m=n, d=d, e=e)]
+    with Largest() as made:
+        poly_attention_vjp(*data, [1, 1, 0.5], block=block)
+    assert made.entries == n * d  # dq; a block has 8 * 4 * 3 pairs
 
 
 @pytest.mark.parametrize(("n", "m", "d", "degree", "e"), [(50, 40, 3, 4, 2)])
