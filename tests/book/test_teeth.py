@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 import nbformat
+import numba
 import pytest
 from bs4 import BeautifulSoup
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
@@ -336,10 +337,10 @@ def test_no_two_damages_share_machine_code(monkeypatch):
     folders = []
 
     def keep(*_):
-        folders.append(Path(os.environ["NUMBA_CACHE_DIR"]))
+        folders.append(Path(numba.config.CACHE_DIR))
         assert folders[-1].is_dir()
 
-    monkeypatch.setenv("NUMBA_CACHE_DIR", "kept")
+    monkeypatch.setattr(numba.config, "CACHE_DIR", "kept")
     monkeypatch.setattr(library, "_attempt", keep)
     for _ in range(2):
         library.attempt(ROOT, "compiled", "", [], {}, quick=True)

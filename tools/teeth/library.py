@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.abc
 import importlib.machinery
 import importlib.util
-import os
 import sys
 import tempfile
 import time
@@ -168,8 +167,10 @@ def attempt(
     # Machine code of a damaged module does not belong beside the real one. Nor may
     # two damages share it: numba knows a function by its bytecode, and that says
     # nothing of constants nor of the functions that are called.
+    import numba
+
     with tempfile.TemporaryDirectory() as machine_code:
-        os.environ["NUMBA_CACHE_DIR"] = machine_code
+        numba.config.CACHE_DIR = machine_code  # its variable was read long ago
         return _attempt(root, module, source, tests, chapters, quick)
 
 
