@@ -60,7 +60,8 @@ def test_what_is_told_to_run_exists(name):
     assert told
     assert told <= targets
     for module in re.findall(r"python -m (tools\.\w+)", text):
-        assert (ROOT / (module.replace(".", "/") + ".py")).is_file()
+        path = ROOT / module.replace(".", "/")
+        assert path.with_suffix(".py").is_file() or (path / "__main__.py").is_file()
     for link in re.findall(r"\]\(([^)#:]+)\)", text):
         assert ((ROOT / name).parent / link).exists(), link
 

@@ -321,12 +321,13 @@ def test_a_module_is_damaged_in_a_fork_and_the_file_is_not():
 
 
 def _in_fresh_process(function):
-    """The tests have imported the library; a mutant starts without it."""
+    """This process has imported the library and its tests; a mutant starts afresh."""
 
     def fresh():
         os.chdir(ROOT)
-        for name in [n for n in sys.modules if n.partition(".")[0] == "theorylab"]:
-            del sys.modules[name]
+        for name in list(sys.modules):
+            if name.partition(".")[0] in {"theorylab", "tests"}:
+                del sys.modules[name]
         return forks.quietly(function)()
 
     return fresh
