@@ -8,6 +8,7 @@ import pytest
 MODULES = (
     "attention",
     "boolean",
+    "circuits",
     "compiled",
     "conv_basis",
     "data",
