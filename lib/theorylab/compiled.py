@@ -126,24 +126,9 @@ def poly_attention(
 ) -> Any:
     """:func:`theorylab.attention.poly_attention`, compiled, on one core.
 
-    Equal to it but for rounding; the bound on its error holds here too.
-
-    Args:
-        q: queries, (n, d).
-        k: keys, (m, d).
-        v: values, (m, e).
-        coefficients: c_0 ... c_g, numbers or Fractions.
-        scale: factor of the scores; 1/d when not given.
-        block: tokens a buffer holds; a feature row of 2 KiB when not given.
-        entry_bound: B with |q|, |k| <= B entry by entry; not looked at when not given.
-
-    Returns:
-        (n, e), same library and dtype. Memory r * block + n e.
-
-    Raises:
-        HypothesisViolated: "entry bound" when an entry of q or k exceeds it;
-            "positive normaliser" when P makes a normaliser zero or negative.
-        ValueError: when the arrays do not fit together or are not finite.
+    Shapes, result, errors and the bound on the error are those of that function; the
+    two are equal but for rounding. Here ``block``, the tokens that a buffer holds, is
+    a feature row of 2 KiB when not given.
 
     >>> q = np.array([[0.0], [1.0]])
     >>> poly_attention(q, q, q, [1, 1])
