@@ -31,34 +31,30 @@ def half(value: Any) -> Any:
     return value / 2
 
 
+def _compared(sides: Callable, relation: str, seen: list[str]) -> Callable:
+    """Two sides of which the lesser is doubled, where one is to be less."""
+    if relation in {"==", "!="}:
+        seen.append(NOTHING)
+        return sides
+    seen.append(f"{relation} by 2")
+
+    def both(x: Any) -> Any:
+        left, right = sides(x)
+        return (twice(left), right) if "<" in relation else (left, twice(right))
+
+    return both
+
+
 def _forall(call: Callable, seen: list[str]) -> Callable:
     def harder(domain: Any, sides: Any, relation: str, **options: Any) -> Any:
-        if relation in {"==", "!="}:
-            seen.append(NOTHING)
-            return call(domain, sides, relation, **options)
-        seen.append(f"{relation} by 2")
-
-        def both(x: Any) -> Any:
-            left, right = sides(x)
-            return (twice(left), right) if "<" in relation else (left, twice(right))
-
-        return call(domain, both, relation, **options)
+        return call(domain, _compared(sides, relation, seen), relation, **options)
 
     return harder
 
 
 def _vectorised(call: Callable, seen: list[str]) -> Callable:
     def harder(sides: Any, rows: Any, relation: str, **options: Any) -> Any:
-        if relation in {"==", "!="}:
-            seen.append(NOTHING)
-            return call(sides, rows, relation, **options)
-        seen.append(f"{relation} by 2")
-
-        def both(x: Any) -> Any:
-            left, right = sides(x)
-            return (twice(left), right) if "<" in relation else (left, twice(right))
-
-        return call(both, rows, relation, **options)
+        return call(_compared(sides, relation, seen), rows, relation, **options)
 
     return harder
 
