@@ -133,12 +133,18 @@ IMPORTS = """from theorylab.verify import Finite, Theorem, exhausted
 FEW = Finite("1, 2, 3", lambda: iter([1, 2, 3]), 3)
 ONE = Finite("1", lambda: iter([1]), 1)
 """
-CHECK = """@thm.check("{name}", controls={{"one more": dict(extra=1)}})
-def {function}(extra=0):
+
+
+def check(name, left, relation, right, numbers="FEW", size=3, *, extra=1):
+    """A check that fails when ``extra`` is added to its left side."""
+    return new_code_cell(
+        f"""@thm.check("{name}", controls={{"one more": dict(extra={extra})}})
+def {name.replace("-", "_")}(extra=0):
     "Small numbers have the {name} that was claimed."
     return exhausted.forall(
-        FEW, lambda n: ({left} + extra, {right}), "{relation}", size=3
+        {numbers}, lambda n: ({left} + extra, {right}), "{relation}", size={size}
     )"""
+    )
 
 
 @pytest.fixture
@@ -153,36 +159,9 @@ def book(tmp_path):
         new_markdown_cell("## Verification"),
         new_code_cell('thm = Theorem("squares", title="Squares")'),
         new_code_cell("def known(n):\n    return [1, 4, 9][n - 1]"),
-        new_code_cell(
-            CHECK.format(
-                name="value",
-                function="value",
-                left="square(n)",
-                right="known(n)",
-                relation="==",
-            )
-        ),
-        new_code_cell(
-            CHECK.format(
-                name="bound",
-                function="bound",
-                left="square(n)",
-                right="3 * n",
-                relation="<=",
-            )
-        ),
-        new_code_cell(
-            CHECK.format(
-                name="far-bound",
-                function="far_bound",
-                left="square(n)",
-                right="3 * n + 0",
-                relation="<=",
-            )
-            .replace("FEW", "ONE")
-            .replace("size=3", "size=1")
-            .replace("extra=1", "extra=9")
-        ),
+        check("value", "square(n)", "==", "known(n)"),
+        check("bound", "square(n)", "<=", "3 * n"),
+        check("far-bound", "square(n)", "<=", "3 * n + 0", "ONE", 1, extra=9),
     ]
     folder = tmp_path / "chapters" / "part"
     folder.mkdir(parents=True)
@@ -342,7 +321,7 @@ def test_no_two_damages_share_machine_code(monkeypatch):
         assert folders[-1].is_dir()
 
     monkeypatch.setattr(numba.config, "CACHE_DIR", "kept")
-    monkeypatch.setattr(library, "_attempt", keep)
+    monkeypatch.setattr(library, "_noticed", keep)
     for _ in range(2):
         library.attempt(ROOT, "compiled", "", [], {}, quick=True)
     assert len(set(folders)) == 2

@@ -25,11 +25,7 @@ def baseline(chapter: Chapter) -> dict[str, Any]:
     Raises:
         RuntimeError: a check that does not hold in this way of running.
     """
-    import coverage
-
-    cover = coverage.Coverage(
-        data_file=None, source_pkgs=["theorylab"], config_file=False
-    )
+    cover = coverage_of_library()
     cover.start()
     session = Session(chapter)
     seconds = {}
@@ -45,8 +41,22 @@ def baseline(chapter: Chapter) -> dict[str, Any]:
                     session.run_check(cell)
                 seconds[cell.check] = time.process_time() - start
     cover.stop()
+    return {"seconds": seconds, "lines": lines_run(cover)}
+
+
+def coverage_of_library() -> Any:
+    """A coverage that keeps nothing on disk and looks at the library alone."""
+    import coverage
+
+    return coverage.Coverage(
+        data_file=None, source_pkgs=["theorylab"], config_file=False
+    )
+
+
+def lines_run(cover: Any) -> dict[str, dict[str, list[str]]]:
+    """Who ran each line of each domain module."""
     data = cover.get_data()
-    lines = {
+    return {
         Path(name).stem: {
             str(line): sorted(set(contexts) - {""})
             for line, contexts in data.contexts_by_lineno(name).items()
@@ -54,7 +64,6 @@ def baseline(chapter: Chapter) -> dict[str, Any]:
         for name in data.measured_files()
         if "/verify/" not in name
     }
-    return {"seconds": seconds, "lines": lines}
 
 
 def attempt(

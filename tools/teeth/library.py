@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.abc
 import importlib.machinery
 import importlib.util
@@ -14,7 +15,7 @@ from typing import Any
 
 from tools.teeth import forks
 from tools.teeth.chapter import Chapter, Session, claims_only, in_folder_of
-from tools.teeth.chapters import QUICK
+from tools.teeth.chapters import QUICK, coverage_of_library, lines_run
 from tools.teeth.mutants import mutants
 
 TESTS = ("tests/lib", "--ignore=tests/lib/test_bench.py")
@@ -108,27 +109,14 @@ def coverage_of_tests() -> dict[str, Any]:
     Raises:
         RuntimeError: the tests do not pass as they stand.
     """
-    import coverage
-
-    cover = coverage.Coverage(
-        data_file=None, source_pkgs=["theorylab"], config_file=False
-    )
+    cover = coverage_of_library()
     watch = Watch(cover)
     cover.start()
     status = pytest_run(list(TESTS), watch)
     cover.stop()
     if status:
         raise RuntimeError(f"the tests fail before any damage: {watch.failed}")
-    data = cover.get_data()
-    lines = {
-        Path(name).stem: {
-            str(line): sorted(set(contexts) - {""})
-            for line, contexts in data.contexts_by_lineno(name).items()
-        }
-        for name in data.measured_files()
-        if "/verify/" not in name
-    }
-    return {"seconds": dict(watch.seconds), "lines": lines}
+    return {"seconds": dict(watch.seconds), "lines": lines_run(cover)}
 
 
 def covering(
@@ -164,24 +152,39 @@ def attempt(
     quick: bool,
 ) -> dict[str, str]:
     """Whether a test or a check of a chapter notices the damaged module."""
-    # Machine code of a damaged module does not belong beside the real one. Nor may
-    # two damages share it: numba knows a function by its bytecode, and that says
-    # nothing of constants nor of the functions that are called.
+    with machine_code_apart():
+        found = _noticed(root, module, source, tests, chapters)
+    if found:
+        return found
+    held = len(tests), sum(map(len, chapters.values()))
+    if quick:
+        return {"outcome": "survived", "how": f"{held[0]} tests hold{QUICK}"}
+    if held == (0, 0):
+        return {"outcome": "survived", "how": "nothing runs it"}
+    return {"outcome": "survived", "how": f"{held[0]} tests, {held[1]} checks hold"}
+
+
+@contextlib.contextmanager
+def machine_code_apart() -> Iterator[None]:
+    """Machine code of a damaged module does not belong beside the real one.
+
+    Nor may two damages share it: numba knows a function by its bytecode, and that
+    says nothing of constants nor of the functions that are called.
+    """
     import numba
 
     with tempfile.TemporaryDirectory() as machine_code:
         numba.config.CACHE_DIR = machine_code  # its variable was read long ago
-        return _attempt(root, module, source, tests, chapters, quick)
+        yield
 
 
-def _attempt(
+def _noticed(
     root: Path,
     module: str,
     source: str,
     tests: list[str],
     chapters: dict[Path, list[str]],
-    quick: bool,
-) -> dict[str, str]:
+) -> dict[str, str] | None:
     path = root / "lib" / "theorylab" / f"{module}.py"
     sys.meta_path.insert(0, Damaged(f"theorylab.{module}", path, source))
     if tests:
@@ -194,12 +197,7 @@ def _attempt(
         caught = _by_chapter(Chapter(where), set(names))
         if caught:
             return caught
-    held = len(tests), sum(map(len, chapters.values()))
-    if quick:
-        return {"outcome": "survived", "how": f"{held[0]} tests hold{QUICK}"}
-    if held == (0, 0):
-        return {"outcome": "survived", "how": "nothing runs it"}
-    return {"outcome": "survived", "how": f"{held[0]} tests, {held[1]} checks hold"}
+    return None
 
 
 def _by_chapter(chapter: Chapter, names: set[str]) -> dict[str, str] | None:
