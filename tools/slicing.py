@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import symtable
 from collections.abc import Iterator, Set
+from typing import Any
 
 from tools import lint_checks
 from tools.findings import Page
@@ -44,18 +45,15 @@ def changes(source: str) -> set[str]:
 
     found = set()
     for node in outside_functions(ast.parse(source)):
-        touched: list[ast.expr] = []
+        target: Any = None
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
-            touched = [node.value.func]
-        elif isinstance(node, ast.Assign):
-            touched = node.targets
-        elif isinstance(node, ast.AugAssign | ast.AnnAssign):
-            touched = [node.target]
-        for target in touched:
-            while isinstance(target, ast.Attribute | ast.Subscript | ast.Call):
-                target = getattr(target, "value", None) or target.func
-            if isinstance(target, ast.Name):
-                found.add(target.id)
+            target = node.value
+        elif isinstance(node, ast.Subscript | ast.Attribute):
+            target = None if isinstance(node.ctx, ast.Load) else node
+        while isinstance(target, ast.Attribute | ast.Subscript | ast.Call):
+            target = getattr(target, "value", None) or target.func
+        if isinstance(target, ast.Name):
+            found.add(target.id)
     return found
 
 

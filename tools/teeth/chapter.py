@@ -8,7 +8,6 @@ checks that use them, and nothing else.
 from __future__ import annotations
 
 import ast
-import builtins
 import contextlib
 import io
 import linecache
@@ -20,7 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tools import lint_checks, notebooks
+from tools import lint_checks, notebooks, slicing
 from tools.findings import Page
 
 RUN = {"Setting", "Theorem", "Proof", "Construction", "Verification", ""}
@@ -105,40 +104,17 @@ class Chapter:
 
 
 def _cell(number: int, cell: Any, section: str, check: str | None) -> Cell:
-    tree = ast.parse(cell.source)
-    pieces = [_piece(number, s) for s in tree.body]
     hidden = "hide-input" in cell.metadata.get("tags", [])
-    return Cell(number, cell.source, section, hidden, check, _reads(tree), pieces)
-
-
-def _reads(tree: ast.AST) -> set[str]:
-    return {
-        n.id
-        for n in ast.walk(tree)
-        if isinstance(n, ast.Name) and not hasattr(builtins, n.id)
-    }
+    pieces = [_piece(number, s) for s in ast.parse(cell.source).body]
+    reads = slicing.uses(cell.source)
+    return Cell(number, cell.source, section, hidden, check, reads, pieces)
 
 
 def _piece(number: int, statement: ast.stmt) -> Piece:
-    binds: set[str] = set()
-    if isinstance(statement, ast.FunctionDef | ast.ClassDef):
-        binds = {statement.name}
-    elif isinstance(statement, ast.Import | ast.ImportFrom):
-        binds = {(a.asname or a.name).partition(".")[0] for a in statement.names}
-    else:
-        # What a statement may change in place counts as bound by it.
-        for node in ast.walk(statement):
-            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
-                binds.add(node.id)
-            elif isinstance(node, ast.Subscript | ast.Attribute) and isinstance(
-                node.ctx, ast.Store
-            ):
-                base = node.value
-                while isinstance(base, ast.Subscript | ast.Attribute):
-                    base = base.value
-                if isinstance(base, ast.Name):
-                    binds.add(base.id)
-    return Piece(number, binds, _reads(statement))
+    source = ast.unparse(statement)
+    # What a statement may change in place counts as bound by it.
+    made = slicing.binds(source) | slicing.changes(source)
+    return Piece(number, made, slicing.uses(source))
 
 
 class Session:
