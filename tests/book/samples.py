@@ -123,6 +123,13 @@ def tiny_book(root: Path) -> Path:
     return root
 
 
+def built(root: Path) -> Path:
+    """The same book with its site."""
+    done = shell("tools.build", cwd=root)
+    assert done.returncode == 0, done.stderr
+    return root
+
+
 def shell(*command: str, cwd: Path, **variables: str) -> subprocess.CompletedProcess:
     """Run a module of this environment as a reader would; output is captured."""
     paths = [str(cwd / "lib"), str(ROOT), str(ROOT / "lib")]

@@ -5,16 +5,13 @@ import pytest
 
 from tools import build
 
-from .samples import notebook, shell, tiny_book, write
+from .samples import built, notebook, shell, tiny_book, write
 
 
 @pytest.fixture(scope="module")
 def book(tmp_path_factory):
-    """A tiny book that is built once, and left good by every test."""
-    root = tiny_book(tmp_path_factory.mktemp("book"))
-    done = shell("tools.build", cwd=root)
-    assert done.returncode == 0, done.stderr
-    return root
+    """Built once, and left good by every test."""
+    return built(tiny_book(tmp_path_factory.mktemp("book")))
 
 
 def html(root, page):

@@ -15,7 +15,7 @@ import pytest
 
 from tools import build, execute, faults, publish
 
-from .samples import ROOT, notebook, shell, tiny_book, write
+from .samples import ROOT, built, notebook, shell, tiny_book, write
 
 SECONDS = re.compile(rb'(?<="execution_seconds": )[0-9.]+')
 """All that two builds of one book may differ in: how long a notebook took."""
@@ -23,11 +23,8 @@ SECONDS = re.compile(rb'(?<="execution_seconds": )[0-9.]+')
 
 @pytest.fixture(scope="module")
 def book(tmp_path_factory):
-    """A tiny book that is built once, and left good by every test."""
-    root = tiny_book(tmp_path_factory.mktemp("book"))
-    done = shell("tools.build", cwd=root)
-    assert done.returncode == 0, done.stderr
-    return root
+    """Built once, and left good by every test."""
+    return built(tiny_book(tmp_path_factory.mktemp("book")))
 
 
 def published(root):
