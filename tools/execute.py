@@ -194,8 +194,8 @@ def material(root: Path) -> str:
         path
         for path in (root / "lib").rglob("*")
         if path.is_file()
-        and path.suffix not in {".py", ".pyc"}
-        and not any(part.endswith(".egg-info") for part in path.parts)
+        and path.suffix != ".py"
+        and not any(p == "__pycache__" or p.endswith(".egg-info") for p in path.parts)
     ]
     return digest_of_files(root, data + other)
 

@@ -70,6 +70,14 @@ def test_data_of_a_page_runs_no_notebook(tmp_path):
     assert changed(root, lambda: write(root / "data/more/x.csv", "1")) == BOTH
 
 
+def test_machine_code_that_was_kept_runs_no_notebook(tmp_path):
+    root = tiny_book(tmp_path)
+    kept = root / "lib/tinylab/__pycache__/one.sums-3.py311.1.nbc"
+    assert changed(root, lambda: write(kept, "compiled")) == set()
+    words = root / "lib/tinylab/words.txt"
+    assert changed(root, lambda: write(words, "a b")) == BOTH
+
+
 def test_a_variable_of_the_book_makes_notebooks_run_again(tmp_path, monkeypatch):
     root = tiny_book(tmp_path)
     act = lambda: monkeypatch.setenv("THEORYLAB_SEED", "1")  # noqa: E731
