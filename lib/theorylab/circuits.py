@@ -213,7 +213,7 @@ class Circuit(_Programs):
 
     def gate(self, F: Form, t: int) -> Form:
         """[F >= t]: one gate, depth + 1."""
-        return self._steps(0, [(F, _whole("t", t), 1)])
+        return self._steps(0, [(self._known(F), _whole("t", t), 1)])
 
     def table(self, F: Form, f: Function) -> Form:
         """f(F) for any integer-valued f: a gate for each v with f(v) != f(v - 1)."""
@@ -347,14 +347,19 @@ class Circuit(_Programs):
         depth = np.array(self._depth)
         return [np.flatnonzero(depth == d) for d in range(1, depth.max() + 1)]
 
+    def gates(self) -> list[tuple[tuple[tuple[int, int], ...], int]]:
+        """Every gate in the order of making: its pairs (bit, weight), its threshold."""
+        rows = list(self._rows)
+        return [(rows[row], t) for row, t in self._gates]
+
     def stats(self) -> Stats:
         """Counts of everything built so far."""
-        rows = list(self._rows)
+        rows, gates = list(self._rows), self.gates()
         levels = tuple(len(gates) for gates in self.levels())
         weight = max((abs(w) for row in rows for _, w in row), default=0)
-        high = max((abs(t) for _, t in self._gates), default=0)
-        wires = sum(len(rows[r]) for r, _ in self._gates)
-        return Stats(len(self._gates), len(levels), wires, max(weight, high), levels)
+        high = max((abs(t) for _, t in gates), default=0)
+        wires = sum(len(pairs) for pairs, _ in gates)
+        return Stats(len(gates), len(levels), wires, max(weight, high), levels)
 
     def damaged(self, number: int, by: int | None = None) -> Circuit:
         """A copy with a fault: gate ``number`` (from 0) compares with t + by.
