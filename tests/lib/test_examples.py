@@ -14,6 +14,7 @@ MODULES = (
     "data",
     "exercises",
     "gradients",
+    "groups",
     "inputs",
     "polynomial",
     "pruning",
