@@ -106,6 +106,25 @@ def test_products(F, G, H):
     assert C.stats().depth <= 1
 
 
+@pytest.mark.parametrize(("n", "gates"), [(4, 16), (5, 17)])
+def test_the_cheaper_of_two_products_is_built(n, gates):
+    """n^2 ANDs, or quarter squares: of the sum 0..2n, of the difference -n..n."""
+    C = Circuit(2 * n)
+    F, G = (sum(C.inp(i) for i in range(a, a + n)) for a in (0, n))
+    rows = all_rows(2 * n, 1)
+    same(C, C.mul(F, G), rows[:, :n].sum(1) * rows[:, n:].sum(1), rows.T)
+    assert C.stats().gates == gates
+
+
+def test_values_are_python_integers_only_where_they_must_be():
+    C = Circuit(1)
+    W = C.run(np.array([[0, 1]]))
+    for top, kind in ((2**62 - 1, np.int64), (2**62, object)):
+        values = C.value(top * C.inp(0), W)
+        assert values.tolist() == [0, top]
+        assert values.dtype == kind
+
+
 @given(FORMS, FORMS, WHOLE, st.integers(0, 9))
 def test_division(N, Z, lo, more):
     C = Circuit(5)
@@ -290,6 +309,7 @@ def test_raster_draws_every_gate():
         (lambda C: C.word(0, 0), "bits"),
         (lambda C: C.scaled(C.inp(0), -1, 0, 1), "shift"),
         (lambda C: C.run(np.zeros((3, 1), int)), "X"),
+        (lambda C: C.run(np.zeros(2, int)), "X"),
         (lambda C: C.run(np.full((2, 1), 2)), "X"),
         (lambda C: C.run(np.zeros((2, 1))), "X"),
         (lambda C: C.run(np.zeros((2, 1), int), block=0), "block"),
