@@ -11,6 +11,7 @@ import ast
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 from tools import notebooks
 from tools.findings import Finding, Page
@@ -116,6 +117,7 @@ def _constant(node: ast.expr | None) -> object:
     return node.value if isinstance(node, ast.Constant) else None
 
 
+@cache
 def theorems(page: Page) -> list[Declared]:
     """Every theorem that the cells of a page declare by name."""
     found = []
@@ -142,6 +144,7 @@ def theorems(page: Page) -> list[Declared]:
     return found
 
 
+@cache
 def checks(page: Page) -> list[Check]:
     """Every check that the cells of a page declare, in order."""
     slugs = {t.variable: t.slug for t in theorems(page)}
@@ -361,6 +364,7 @@ def branch_on_parameter(page: Page) -> list[Finding]:
     return sorted(set(found))
 
 
+@cache
 def _functions(page: Page) -> Bindings:
     """What the names of a page's cells stand for: functions and assigned values."""
     found: Bindings = {}
@@ -386,6 +390,7 @@ def _bind(node: ast.AST, found: Bindings) -> None:
         found.setdefault(node.target.id, []).append(node.value)
 
 
+@cache
 def _free_names(node: ast.AST) -> set[str]:
     """The names a node takes from outside: not its parameters, not its own values."""
     if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
@@ -518,6 +523,7 @@ def _is_code(node: ast.AST) -> bool:
     return isinstance(node, ast.FunctionDef | ast.ClassDef | ast.Lambda)
 
 
+@cache
 def _makes_code(node: ast.AST) -> bool:
     return any(_is_code(part) for part in ast.walk(node) if part is not node)
 
