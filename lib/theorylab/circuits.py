@@ -637,8 +637,7 @@ def product_gates(highs: Sequence[int]) -> int:
 
     sum(highs) for all logarithms, n (q - 2) + 1 exponentials a prime, and the number
     of j >= 1 with j M <= sum_q (q - 1) C_q, C_q = 1 mod q and 0 modulo the others.
-    With two factors or more on ranges of two values or more it is that many, if no
-    two of the gates are equal.
+    If every high is at least 1, it is that many if no two of the gates are equal.
 
     >>> product_gates([15, 15, 15])
     153
