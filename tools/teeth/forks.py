@@ -25,7 +25,11 @@ Task = tuple[Any, Callable[[], Any], float]
 
 
 class Died(RuntimeError):
-    """A fork that was killed: out of time, or by a fault in compiled code."""
+    """A fork that was killed or left without a word.
+
+    It was out of time, or compiled code faulted or called ``exit``: a solver that is
+    out of memory does.
+    """
 
 
 def run(function: Callable[[], Any], seconds: float) -> Any:
@@ -79,8 +83,10 @@ def each(tasks: Iterable[Task], *, workers: int) -> Iterator[tuple[Any, Any]]:
 def _result(parts: list[bytes], status: int) -> Any:
     if os.WIFSIGNALED(status):
         return Died(signal.Signals(os.WTERMSIG(status)).name)
+    if not parts:
+        return Died(f"exit {os.WEXITSTATUS(status)}")
     if status:
-        raise RuntimeError("a fork failed by itself; its error stands above")
+        raise RuntimeError("a fork failed by itself:\n" + b"".join(parts).decode())
     return json.loads(b"".join(parts))
 
 
@@ -92,7 +98,6 @@ def _start(function: Callable[[], Any], seconds: float) -> tuple[int, int]:
     if pid:
         os.close(write)
         return read, pid
-    errors = os.dup(2)
     try:
         os.close(read)
         used = resource.getrusage(resource.RUSAGE_SELF)
@@ -101,14 +106,20 @@ def _start(function: Callable[[], Any], seconds: float) -> tuple[int, int]:
         _limit(resource.RLIMIT_CPU, int(spent + seconds) + 1)
         _limit(resource.RLIMIT_AS, _address_space() + MEMORY)
         _limit(resource.RLIMIT_CORE, 0)
-        answer = json.dumps(function()).encode()
-        while answer:
-            answer = answer[os.write(write, answer) :]
+        _send(write, json.dumps(function()))
         os._exit(0)
     except BaseException:
-        # ``quietly`` may have turned the usual stream away.
-        os.write(errors, traceback.format_exc().encode())
+        # Not to the usual stream: ``quietly`` may have turned it away.
+        _send(write, traceback.format_exc())
+    finally:
+        # Whatever happens, a fork does not return into the work of its parent.
         os._exit(1)
+
+
+def _send(pipe: int, text: str) -> None:
+    rest = text.encode()
+    while rest:
+        rest = rest[os.write(pipe, rest) :]
 
 
 def _limit(what: int, value: int) -> None:
