@@ -129,6 +129,22 @@ def test_a_fork_that_compiled_code_ends_has_died(status):
     assert str(found) == f"exit {status}"
 
 
+def test_a_fork_out_of_memory_has_died(monkeypatch):
+    """Whatever is caught on the way: handling it may want memory again."""
+    monkeypatch.setattr(forks, "MEMORY", 2**26)
+
+    def hungry():
+        kept = []
+        try:
+            while True:
+                kept.append([kept])
+        except Exception as problem:
+            return [kept for _ in iter(int, 1)] + [problem]
+
+    with pytest.raises(forks.Died, match="exit 1"):
+        forks.run(forks.quietly(hungry), 20.0)
+
+
 def test_a_fault_of_the_engine_is_no_catch():
     def broken():
         raise KeyError("of the engine")

@@ -28,7 +28,7 @@ class Died(RuntimeError):
     """A fork that was killed or left without a word.
 
     It was out of time, or compiled code faulted or called ``exit``: a solver that is
-    out of memory does.
+    out of memory does, and so does a fork of ours.
     """
 
 
@@ -108,9 +108,11 @@ def _start(function: Callable[[], Any], seconds: float) -> tuple[int, int]:
         _limit(resource.RLIMIT_CORE, 0)
         _send(write, json.dumps(function()))
         os._exit(0)
-    except BaseException:
-        # Not to the usual stream: ``quietly`` may have turned it away.
-        _send(write, traceback.format_exc())
+    except BaseException as problem:
+        # Out of memory is as silent as a solver in the same straits. The rest is told,
+        # and not to the usual stream: ``quietly`` may have turned it away.
+        if not isinstance(problem, MemoryError):
+            _send(write, traceback.format_exc())
     finally:
         # Whatever happens, a fork does not return into the work of its parent.
         os._exit(1)
