@@ -12,6 +12,8 @@ import importlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import numpy as np
+
 from tools.teeth.chapter import Cell, Session, claims_only
 
 NOTHING = "no bound to halve"
@@ -36,10 +38,12 @@ def _compared(sides: Callable, relation: str, seen: list[str]) -> Callable:
     if relation in {"==", "!="}:
         seen.append(NOTHING)
         return sides
-    seen.append(f"{relation} by 2")
+    seen.append(NOTHING)  # until a bound other than 0 comes
 
     def both(x: Any) -> Any:
         left, right = sides(x)
+        if np.any(np.asarray(right, dtype=object) != 0):
+            seen[-1] = f"{relation} by 2"
         return (twice(left), right) if "<" in relation else (left, twice(right))
 
     return both
