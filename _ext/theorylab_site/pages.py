@@ -559,7 +559,6 @@ def _race_plot(
     ]
     if not chosen:
         return ""
-    fig, ax = plots.figure(6.0, 3.6)
     curves: dict[str, dict[int, float]] = {}
     for r in even:
         if (r["baseline"], r["dtype"]) == (baseline, kind):
@@ -567,9 +566,11 @@ def _race_plot(
     for r in chosen:
         name = r["name"] if "d=" in r["name"] else f"{r['name']}, d={r['d']}"
         curves.setdefault(name, {})[r["n"]] = r["ratio"]["median"]
-    for name, curve in curves.items():
+    fig, ax = plots.figure(6.0, 3.4 + 0.12 * len(curves))
+    for i, (name, curve) in enumerate(curves.items()):
         line = zip(*sorted(curve.items()), strict=True)
-        ax.plot(*line, marker="o", markersize=4, label=name)
+        marker = "os^"[i // len(plots.PALETTE) % 3]  # colours come round again
+        ax.plot(*line, marker=marker, markersize=4, label=name)
     ax.axhline(1, color=plots.GREY, linewidth=1, linestyle="-")
     sizes = sorted({n for curve in curves.values() for n in curve})
     sizes = sizes[:: -(-len(sizes) // 6)]  # room for six labels
@@ -577,7 +578,7 @@ def _race_plot(
     ax.set_yscale("log")
     ax.set_xticks(sizes, [f"{n:,}" for n in sizes])
     ax.set(xlabel="tokens", ylabel=f"times faster than {baseline}")
-    ax.legend()
+    fig.legend(loc="outside lower center", ncols=2)  # the curves need all of the axes
     best = max(chosen, key=lambda r: r["ratio"]["median"])
     alt = (
         f"{family or 'All races'}, one thread: times faster than {baseline} against "
