@@ -15,7 +15,7 @@ import argparse
 import ast
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ from tools import deep, lint_checks, lint_site, notebooks
 from tools.clean_notebooks import normalised
 from tools.findings import Finding, Page
 
+ERRATA = "data/errata/errata.yml"
 COLUMNS = 72
 """Widest line of code: what a page shows beside its side bar without scrolling."""
 SECTIONS = (
@@ -512,6 +513,16 @@ def bibliography(text: str, pages: Sequence[Page]) -> list[Finding]:
     ]
 
 
+def formulas_in_plain_text(texts: Mapping[str, str]) -> list[Finding]:
+    """Bibliography and errata are shown as they stand: no formula is read there."""
+    return [
+        Finding(f"{name}:{number}", "stray $", line.strip()[:60])
+        for name, text in texts.items()
+        for number, line in enumerate(text.splitlines(), 1)
+        if "$" in line
+    ]
+
+
 def deep_sizes(sizes: Any, pages: Sequence[Page]) -> list[Finding]:
     """A notebook with a parameters cell states deep sizes, and they fit the cell."""
     rule = "deep sizes"
@@ -577,10 +588,12 @@ def lint_sources(root: Path) -> list[Finding]:
     pages = read_book(root)
     toc = yaml.safe_load((root / "_toc.yml").read_text(encoding="utf-8"))
     references = (root / "references.bib").read_text(encoding="utf-8")
+    errata = (root / ERRATA).read_text(encoding="utf-8")
     return [
         *lint_pages(pages),
         *table_of_contents(toc, pages),
         *bibliography(references, pages),
+        *formulas_in_plain_text({"references.bib": references, ERRATA: errata}),
         *deep_sizes(deep.read_sizes(root), pages),
         *lint_modules(root),
     ]

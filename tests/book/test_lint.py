@@ -503,6 +503,12 @@ def test_the_bibliography_can_be_read_and_has_what_is_cited(text, message):
     assert (message is None and not found) or message in found[0].message
 
 
+def test_a_formula_where_none_is_read_is_found():
+    texts = {"references.bib": "title = {NC¹}", "errata.yml": "a\nat most $2^d$"}
+    (found,) = lint_book.formulas_in_plain_text(texts)
+    assert (found.where, found.message) == ("errata.yml:2", "at most $2^d$")
+
+
 def test_a_library_that_swallows_errors_is_found(tmp_path):
     (tmp_path / "lib").mkdir()
     module = tmp_path / "lib/m.py"
