@@ -49,6 +49,18 @@ def _ends(lo: Any, hi: Any) -> tuple[int, int]:
     return low, high
 
 
+def _terms(terms: Mapping[int, int]) -> dict[int, int]:
+    """Bit number -> coefficient, both ints, without zeros."""
+    kinds = {*map(type, terms), *map(type, terms.values())}
+    if not kinds <= {int}:  # the usual case stays fast
+        terms = {
+            _whole("bit number", g): _whole("coefficient", w) for g, w in terms.items()
+        }
+    if terms and min(terms) < 0:
+        raise expected("bit number", "at least 0", min(terms))
+    return {g: w for g, w in terms.items() if w}
+
+
 class Form:
     """``const + sum of terms[g] * (bit g)``, an integer between ``lo`` and ``hi``.
 
@@ -57,7 +69,7 @@ class Form:
 
     Args:
         const: an integer.
-        terms: bit number -> coefficient; zeros are dropped.
+        terms: bit number -> integer coefficient; zeros are dropped.
         lo, hi: a narrower range, if one is known to hold. Nobody checks it here:
             :meth:`Circuit.claim` is the door for a range that evaluation checks.
 
@@ -80,11 +92,11 @@ class Form:
         hi: int | None = None,
     ) -> None:
         self.const = _whole("const", const)
-        self.terms = {g: w for g, w in (terms or {}).items() if w}
+        self.terms = _terms(terms or {})
         low = self.const + sum(w for w in self.terms.values() if w < 0)
         high = self.const + sum(w for w in self.terms.values() if w > 0)
-        self.lo = low if lo is None else max(lo, low)
-        self.hi = high if hi is None else min(hi, high)
+        self.lo = low if lo is None else max(_whole("lo", lo), low)
+        self.hi = high if hi is None else min(_whole("hi", hi), high)
         if self.lo > self.hi:
             raise expected("lo..hi", f"part of {low}..{high}", (lo, hi))
 

@@ -291,6 +291,14 @@ def test_raster_draws_every_gate():
     [
         (lambda C: Form(0.5), "const"),
         (lambda C: Form(0, {0: 1}, 2, 3), "lo..hi"),
+        (lambda C: Form(0, {0: 0.5}), "coefficient: expected an integer, got 0.5"),
+        (lambda C: Form(0, {0: 0.0}), "coefficient: expected an integer, got 0.0"),
+        (lambda C: Form(0, {0: True}), "coefficient"),
+        (lambda C: Form(0, {0: 1, 1: np.float64(1)}), "coefficient"),
+        (lambda C: Form(0, {0.0: 1}), "bit number: expected an integer"),
+        (lambda C: Form(0, {-1: 1}), "bit number: expected at least 0"),
+        (lambda C: Form(0, {0: 1}, 0.5), "lo: expected an integer"),
+        (lambda C: Form(0, {0: 1}, 0, 0.5), "hi: expected an integer"),
         (lambda C: C.inp(0) * C.inp(1), "Circuit.mul"),
         (lambda C: C.inp(0) * 0.5, "factor"),
         (lambda C: C.inp(0) + 0.5, "const"),
@@ -326,3 +334,10 @@ def test_raster_draws_every_gate():
 def test_what_is_refused(call, words):
     with pytest.raises(ValueError, match=words):
         call(Circuit(2))
+
+
+def test_coefficients_of_a_form_are_ints():
+    F = Form(0, {np.int64(3): np.int8(100), 4: 0})
+    assert F.terms == {3: 100}
+    assert {*map(type, F.terms), *map(type, F.terms.values())} == {int}
+    assert (F * 2).hi == 200
