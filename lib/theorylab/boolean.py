@@ -5,6 +5,9 @@ integer masks and positions in a table of values are three names for one thing.
 Everything is integer or Fraction arithmetic over whole tables at once; a sum that
 could leave int64 is refused.
 
+Labels and inputs of one uniform sample space meet here too: the gradient of an
+averaging head, and the best that any algorithm can do with labelled samples.
+
 Used by the parts on learning and on expressivity.
 """
 
@@ -95,12 +98,12 @@ def expectation(values: np.ndarray) -> Any:
     else:
         _room(values, len(inputs.integer_array("values", values)))
         total = values.sum(axis=0, dtype=np.int64)
-    totals = np.array(total, dtype=object)
+    totals = np.asarray(total).astype(object)  # Python integers
     return np.frompyfunc(lambda x: Fraction(x) / len(values), 1, 1)(totals)
 
 
 def _room(values: np.ndarray, terms: int) -> None:
-    largest = max(abs(int(values.min())), abs(int(values.max())))
+    largest = _largest(values)
     if largest * terms >= 2**63:
         raise expected("values", f"sums of {terms} entries within int64", largest)
 
@@ -136,3 +139,98 @@ def walsh_hadamard(values: np.ndarray) -> np.ndarray:
         table = table.reshape(values.shape)
         half *= 2
     return table
+
+
+def attention_gradient(x: np.ndarray, odds: Any, target: np.ndarray) -> np.ndarray:
+    """The gradient of E (z - y)^2 / 2 in the logits of an averaging head, exactly.
+
+    The head with odds v = e^w has attention p = v / sum(v) and output z = p . x. The
+    chain rule gives dL/dw_j = p_j E (z - y)(x_j - z), the mean over the rows of x.
+
+    Args:
+        x: (N, d) integers, one equally likely input a row.
+        odds: d positive integers.
+        target: (N,) integers, the label y of each row.
+
+    Returns:
+        (d,) object array of ``Fraction``. Time N d.
+
+    Raises:
+        ValueError: other shapes, odds below 1, or sums that could leave int64.
+
+    Source: the Jacobian of the softmax. Used by the chapters
+    attention-and-or-supervision-gap and majority-gradient-audit.
+
+    >>> x = cube(2)
+    >>> [str(g) for g in attention_gradient(x, (1, 1), x[:, 0])]
+    ['-1/16', '1/16']
+    """
+    x, target = _labelled(x, target)
+    v = [inputs.integer("odds", a, low=1) for a in inputs.listed("odds", odds)]
+    if len(v) != x.shape[1]:
+        raise expected("odds", f"{x.shape[1]} entries", len(v))
+    total = sum(v)
+    reach = total * (_largest(x) + _largest(target))
+    if 2 * reach * reach * len(x) >= 2**63:
+        raise expected("odds", "sums of products within int64", total)
+    z = x @ np.array(v)  # total * z
+    miss = z - total * target  # total * (z - y)
+    lean = total * x - z[:, None]  # total * (x_j - z)
+    return expectation(miss[:, None] * lean) * np.array(v, dtype=object) / total**3
+
+
+def identification(labels: np.ndarray, samples: int) -> Fraction:
+    """How often the best algorithm names a uniformly hidden row, from labelled samples.
+
+    A row is a hypothesis, a column an equally likely input. The algorithm sees the
+    inputs of the samples and the hidden row's labels there; all rows that fit are
+    equally likely, so it is right with the mean number of different label words,
+    divided by the number of rows. All tuples of inputs are run through.
+
+    Args:
+        labels: (hypotheses, inputs) integers from 0 to 255.
+        samples: n, at least 1; hypotheses * inputs^n may be at most 2^26.
+
+    Returns:
+        A ``Fraction``, the success of every optimal (Bayes) estimator.
+
+    Raises:
+        ValueError: other shapes, labels or sizes.
+
+    Source: the maximum a posteriori rule under a uniform prior. Used by the chapters
+    attention-and-or-supervision-gap and majority-gradient-audit.
+
+    >>> identification(cube(2).T, 1)        # which of two bits is the label?
+    Fraction(3, 4)
+    """
+    labels = inputs.integer_array("labels", labels)
+    if labels.ndim != 2 or labels.min() < 0 or labels.max() > 255:
+        raise expected("labels", "(hypotheses, inputs) from 0 to 255", labels.shape)
+    rows, columns = labels.shape
+    samples = inputs.integer("samples", samples, low=1, high=26)
+    if rows * columns**samples > 2**26:
+        raise expected("samples", "at most 2^26 label words", samples)
+    base = int(labels.max()) + 1
+    if base**samples >= 2**63:
+        raise expected("samples", "label words within int64", samples)
+    seen = labels.astype(np.int64)
+    words = np.zeros((rows, 1), np.int64)
+    for _ in range(samples):
+        words = (base * words[:, :, None] + seen[:, None, :]).reshape(rows, -1)
+    words.sort(axis=0)
+    different = words.shape[1] + int((words[1:] != words[:-1]).sum())
+    return Fraction(different, words.size)
+
+
+def _labelled(x: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    x = inputs.integer_array("x", x)
+    target = inputs.integer_array("target", target)
+    if x.ndim != 2:
+        raise expected("x", "one input a row, (N, d)", x.shape)
+    if target.shape != (len(x),):
+        raise expected("target", f"shape ({len(x)},)", target.shape)
+    return x.astype(np.int64), target.astype(np.int64)
+
+
+def _largest(values: np.ndarray) -> int:
+    return max(abs(int(values.min())), abs(int(values.max())))

@@ -11,8 +11,10 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from theorylab.boolean import (
+    attention_gradient,
     cube,
     expectation,
+    identification,
     mask,
     popcounts,
     subsets,
@@ -22,6 +24,8 @@ from theorylab.boolean import (
 TABLES = st.integers(0, 5).flatmap(
     lambda d: arrays(np.int64, 2**d, elements=st.integers(-(10**6), 10**6))
 )
+
+ONES = np.ones(4, int)
 
 
 @pytest.mark.parametrize("d", [1, 2, 5])
@@ -52,6 +56,7 @@ def test_expectation_is_the_python_mean(values):
     assert isinstance(mean, Fraction)
     assert mean == Fraction(sum(values.tolist()), len(values))
     assert expectation(values.astype(object)) == mean
+    assert type(mean.numerator) is type(mean.denominator) is int
 
 
 def test_expectation_along_axis_zero():
@@ -108,6 +113,82 @@ def test_sums_that_leave_int64_are_refused():
     assert expectation(big.astype(object)) == 2**61
 
 
+HEADS = st.tuples(st.integers(1, 4), st.integers(1, 6)).flatmap(
+    lambda s: st.tuples(
+        arrays(np.int64, s[::-1], elements=st.integers(-3, 3)),
+        st.lists(st.integers(1, 9), min_size=s[0], max_size=s[0]),
+        arrays(np.int64, s[1], elements=st.integers(-2, 2)),
+    )
+)
+
+
+def fractions_gradient(x, odds, target):
+    """The quotient rule in Fractions, term by term."""
+    p = [Fraction(a, sum(odds)) for a in odds]
+    found = [Fraction(0)] * len(p)
+    for row, y in zip(x.tolist(), target.tolist(), strict=True):
+        z = sum(a * b for a, b in zip(p, row, strict=True))
+        for j, a in enumerate(row):
+            found[j] += (z - y) * p[j] * (a - z) / len(x)
+    return found
+
+
+@given(HEADS)
+def test_attention_gradient_is_the_quotient_rule(head):
+    found = attention_gradient(*head)
+    assert found.tolist() == fractions_gradient(*head)
+    assert sum(found) == 0
+
+
+def test_attention_gradient_follows_the_loss():
+    x, y, w = 1 - 2 * cube(3), np.array([3, -1, 0, 2, 1, 1, -2, 5]), [4, 1, 2]
+
+    def loss(w):
+        p = np.exp(w) / np.exp(w).sum()
+        return ((x @ p - y) ** 2).mean() / 2
+
+    w0, h = np.log(w), 1e-6
+    slopes = [(loss(w0 + h * e) - loss(w0 - h * e)) / 2 / h for e in np.eye(3)]
+    exact = [float(g) for g in attention_gradient(x, w, y)]
+    assert np.allclose(slopes, exact, atol=1e-8)
+
+
+def best_by_hand(labels, n):
+    """Bayes success: the mean over inputs of the likeliest word, by dictionary."""
+    rows, right = labels.tolist(), 0
+    for drawn in product(range(len(rows[0])), repeat=n):
+        right += len({tuple(row[i] for i in drawn) for row in rows})
+    return Fraction(right, len(rows) * len(rows[0]) ** n)
+
+
+@settings(max_examples=50)
+@given(
+    arrays(
+        np.int64,
+        st.tuples(st.integers(1, 5), st.integers(1, 4)),
+        elements=st.integers(0, 3),
+    ),
+    st.integers(1, 3),
+)
+def test_identification_counts_the_different_label_words(labels, n):
+    assert identification(labels, n) == best_by_hand(labels, n)
+
+
+def test_identification_at_the_edges_of_its_range():
+    assert identification(np.array([[255], [0]]), 7) == 1
+    assert identification(cube(13, dtype=np.uint8), 26 // 13 - 1) <= 1
+    assert identification(np.zeros((1, 2), int), 26) == 1
+    assert identification(np.zeros((2, 2), int), 25) == Fraction(1, 2)
+
+
+def test_attention_gradient_at_the_edge_of_int64():
+    x, y = np.array([[1, -1], [0, 0]]), np.array([0, 0])
+    v = 2**30
+    assert sum(attention_gradient(x, (v - 1, 1 - 1 + 1), y)) == 0
+    with pytest.raises(ValueError, match="odds: expected sums of products within"):
+        attention_gradient(x, (2**30, 2**30), y)
+
+
 @pytest.mark.parametrize("bad", [0, -1, 25, 2.0, True, "3"])
 def test_sizes_are_refused(bad):
     with pytest.raises(ValueError, match="d: expected an integer from 1 to 24"):
@@ -131,6 +212,17 @@ def test_sizes_are_refused(bad):
         (lambda: walsh_hadamard(np.ones(3, int)), "power of two"),
         (lambda: walsh_hadamard(np.ones(4)), "values: expected a NumPy array of int"),
         (lambda: walsh_hadamard(np.array(1)), "values: expected entries"),
+        (lambda: attention_gradient(cube(2), (1, 0), ONES), "odds: .* at least 1"),
+        (lambda: attention_gradient(cube(2), (1,) * 3, ONES), "odds: expected 2 ent"),
+        (lambda: attention_gradient(ONES, (1,), ONES), "x: expected one input a row"),
+        (lambda: attention_gradient(cube(3), (1,) * 3, ONES), "target: expected sha"),
+        (lambda: attention_gradient(cube(2) / 1, (1, 1), ONES), "x: expected a NumPy"),
+        (lambda: identification(ONES, 1), "labels: expected .hypotheses, inputs"),
+        (lambda: identification(-cube(2), 1), "labels: expected .hypotheses, inputs"),
+        (lambda: identification(256 * cube(2), 1), "labels: expected .hypotheses"),
+        (lambda: identification(cube(2), 0), "samples: expected an integer from 1"),
+        (lambda: identification(cube(2).T, 13), "samples: expected at most 2.26"),
+        (lambda: identification(255 * cube(1), 8), "samples: expected label words"),
         (lambda: expectation(np.ones(4)), "values: expected a NumPy array of int"),
         (lambda: expectation([1, 2]), "values: expected a NumPy array of int"),
         (lambda: expectation(np.ones(4, bool)), "values: expected a NumPy array of"),
